@@ -1,0 +1,68 @@
+"""What a check of a dataset came to: the outcome of each rule, and the verdict that follows from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import polars as pl
+
+from gate.checks.base import FOUND
+from gate.data.frame import Dataset, Kind
+from gate.policy.model import Policy, Rule
+
+Verdict = Literal["pass", "fail", "inconclusive", "error"]
+Status = Literal["passed", "failed", "warned", "errored", "skipped"]
+FailOn = Literal["error", "warning", "never"]
+
+EXIT_CODES: dict[Verdict, int] = {"pass": 0, "fail": 1, "inconclusive": 3, "error": 4}
+
+FINDINGS = pl.Schema({"rule": pl.String} | dict(FOUND))
+"""`FOUND` with the rule's id in front, severity and remedy filled in from the rule where the check left them."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleOutcome:
+    """How one rule ended, for the kinds of example it was applied to."""
+
+    rule: Rule
+    kinds: tuple[Kind | None, ...]
+    status: Status
+    examined: int = 0
+    flagged: int = 0
+    """Distinct examples (or files, or the dataset) with a finding at the rule's own severity."""
+    tolerated: int = 0
+    """How many flagged examples would still pass."""
+    reason: str | None = None
+    """Why it was skipped, or what went wrong."""
+    seconds: float = 0.0
+    figures: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionResult:
+    """The judgement of a dataset: verdict, rule by rule, with the rows behind it."""
+
+    verdict: Verdict
+    reason: str
+    """One sentence that says why the verdict is what it is."""
+    outcomes: tuple[RuleOutcome, ...]
+    findings: pl.DataFrame
+    """Schema `FINDINGS`, the most severe first, then by file and row."""
+    dataset: Dataset
+    policies: dict[str, Policy]
+    """By kind (`chat`, …; `base` for rows whose kind is not known)."""
+    profile: dict[str, object]
+    """Figures of the dataset (gate.admission.profile); JSON-able, with no text of the data in it."""
+    version: str
+    started: str
+    """UTC, ISO 8601."""
+    seconds: float
+    fail_on: FailOn = "error"
+
+    @property
+    def exit_code(self) -> int:
+        """0 pass, 1 fail, 3 inconclusive, 4 error; `fail_on="never"` turns a fail into 0, never an error."""
+        if self.verdict == "fail" and self.fail_on == "never":
+            return 0
+        return EXIT_CODES[self.verdict]

@@ -1,0 +1,27 @@
+"""One module per check; found by name, imported when a rule names it."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from gate.checks.base import Check
+
+BUILT_IN = {
+    "structure": "gate.checks.structure",
+    "exact_duplicates": "gate.checks.exact_duplicates",
+    "near_duplicates": "gate.checks.near_duplicates",
+    "conflicting_answers": "gate.checks.conflicting_answers",
+    "pii": "gate.checks.pii",
+    "expectations": "gate.checks.expectations",
+}
+
+
+def load(name: str) -> Check:
+    """The check of that name.
+
+    Raises:
+        KeyError: no check has that name.
+    """
+    found = getattr(import_module(BUILT_IN[name]), name)
+    assert isinstance(found, Check)
+    return found

@@ -1,0 +1,148 @@
+"""What a check is: a pure function from frames and typed parameters to a measurement.
+
+A check never decides. It names what it saw, where, and how sure it is; whether that blocks is a
+rule's business. It knows neither store nor policy: whatever it compares with is handed to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Literal, ParamSpec, Protocol, TypeVar
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict
+
+from gate.data.views import Frames
+from gate.folders import Folders
+
+Severity = Literal["error", "warning", "info"]
+Remedy = Literal["drop", "redact", "fix", "review"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
+REMEDIES: tuple[Remedy, ...] = ("drop", "redact", "fix", "review")
+
+FOUND = pl.Schema(
+    {
+        "code": pl.String,  # what exactly, e.g. empty_turn or EMAIL_ADDRESS; stable, documented
+        "severity": pl.Enum(SEVERITIES),  # null: the rule's own; a check may only lower it to info
+        "id": pl.String,  # content id of the example; null when malformed or about the dataset
+        "file": pl.String,  # null when about the dataset as a whole
+        "row": pl.UInt32,  # null when about the file or the dataset as a whole
+        "field": pl.String,  # as in gate.data.views.TEXTS
+        "start": pl.UInt32,  # characters into the field, half open
+        "end": pl.UInt32,
+        "message": pl.String,  # one sentence; no raw value of PII or secrets, ever
+        "evidence": pl.String,  # masked where it is created (gate.data.masking)
+        "group": pl.String,  # cluster, or pair of splits
+        "partner": pl.String,  # content id it was compared with
+        "score": pl.Float64,  # Jaccard, confidence, …
+        "remedy": pl.Enum(REMEDIES),  # null: the rule's own
+    }
+)
+"""What a check returns, one row per finding. Missing columns are filled with nulls by `found`."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Params(BaseModel):
+    """Base of every check's parameters: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Workers(Protocol):
+    """What a check may ask of an engine: to run a module-level function in another process.
+
+    A lane is a process (or a few) that keeps what it has imported: `presidio`, `great_expectations`.
+    Arguments and results are pickled; Polars frames travel as Arrow IPC.
+    """
+
+    cores: int
+
+    def submit(self, lane: str, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a check is handed beside its rows and parameters."""
+
+    workers: Workers
+    folders: Folders
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What a check saw."""
+
+    findings: pl.DataFrame
+    """Schema `FOUND`."""
+    examined: int
+    """How many rows were looked at: the base of a rule's tolerated share."""
+    figures: Mapping[str, float] = field(default_factory=dict)
+    """Numbers worth showing, e.g. clusters, candidate pairs."""
+    skipped: str | None = None
+    """Why there was nothing to look at, when there was not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A registered check: its function, its parameters, and what `gate rules explain` shows of it."""
+
+    name: str
+    run: Callable[[Frames, Params, Context], Measurement]
+    params: type[Params]
+    measures: str
+    """The first paragraph of its docstring."""
+    codes: Mapping[str, str]
+    """Every code that it may emit, and what it means."""
+    fails: tuple[Mapping[str, object], ...]
+    """Records (as a user would write them in JSONL) in which it finds something."""
+    passes: tuple[Mapping[str, object], ...]
+    """The same, mended."""
+    yields_to: tuple[str, ...] = ()
+    """Checks whose dropped rows this one leaves alone, so that no row is proposed for dropping twice."""
+    needs_source: Callable[[Params, Folders], bool] = lambda params, folders: False
+    """Whether it reads the verbatim record."""
+
+
+C = TypeVar("C", bound=Params)
+
+
+def check(
+    name: str,
+    *,
+    params: type[C],
+    codes: Mapping[str, str],
+    fails: Sequence[Mapping[str, object]],
+    passes: Sequence[Mapping[str, object]],
+    yields_to: Sequence[str] = (),
+    needs_source: Callable[[C, Folders], bool] | None = None,
+) -> Callable[[Callable[[Frames, C, Context], Measurement]], Check]:
+    """Turn a function into a `Check`; its docstring's first paragraph says what it measures."""
+
+    def register(function: Callable[[Frames, C, Context], Measurement]) -> Check:
+        measures = " ".join((function.__doc__ or "").strip().split("\n\n")[0].split())
+        extra = {} if needs_source is None else {"needs_source": needs_source}
+        return Check(
+            name, function, params, measures, dict(codes), tuple(fails), tuple(passes), tuple(yields_to), **extra  # type: ignore[arg-type]
+        )
+
+    return register
+
+
+def found(frame: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
+    """Any frame with some of the columns of `FOUND`, completed with nulls, cast and put in order."""
+    lazy = frame.lazy()
+    have = lazy.collect_schema().names()
+    unknown = set(have) - set(FOUND)
+    if unknown:
+        raise ValueError(f"not columns of a finding: {sorted(unknown)}")
+    columns = [
+        (pl.col(name) if name in have else pl.lit(None)).cast(dtype).alias(name) for name, dtype in FOUND.items()
+    ]
+    return lazy.select(columns).collect()
+
+
+NOTHING_FOUND = pl.DataFrame(schema=FOUND)

@@ -1,0 +1,59 @@
+"""What a policy says, once read: rules with their effective values and where each value came from.
+
+A file's own form (`PolicyFile`, `RuleFile`) is what a person writes; a `Policy` is what is left after
+`extends:` has been followed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Severity = Literal["error", "warning", "info"]
+Remedy = Literal["drop", "redact", "fix", "review"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a value was written."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a policy demands of one check's measurement."""
+
+    id: str
+    check: str
+    severity: Severity
+    """`error` blocks, `warning` shows, `info` counts."""
+    tolerate: int | float
+    """How many examples may be flagged before the rule fails: an int is a count, a float below 1 a share."""
+    remedy: Remedy
+    why: str
+    params: dict[str, object] = field(default_factory=dict)
+    """The `with:` of the file, not yet validated by the check."""
+    places: dict[str, Place] = field(default_factory=dict)
+    """Where each effective value came from, by dotted key: `severity`, `with.threshold`, and `` (the rule itself)."""
+
+    def allowance(self, examined: int) -> int:
+        """How many flagged examples out of `examined` still pass."""
+        return self.tolerate if isinstance(self.tolerate, int) else int(self.tolerate * examined)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The rules for one kind of example."""
+
+    name: str
+    description: str
+    rules: tuple[Rule, ...]
+    digest: str
+    """SHA-256 of the canonical JSON of the effective rules: the same demands have the same digest."""
+    files: tuple[str, ...] = ()
+    """The files it was read from, the most specific first."""

@@ -1,0 +1,3 @@
+"""The version of gate; the release notes are in CHANGELOG.md."""
+
+__version__ = "0.1.0"
