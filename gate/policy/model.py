@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from gate.data.columns import ColumnMap
+
 Severity = Literal["error", "warning", "info"]
 Remedy = Literal["drop", "redact", "fix", "review"]
 
@@ -57,3 +59,5 @@ class Policy:
     """SHA-256 of the canonical JSON of the effective rules: the same demands have the same digest."""
     files: tuple[str, ...] = ()
     """The files it was read from, the most specific first."""
+    columns: ColumnMap | None = None
+    """How the dataset's columns are named, when the policy says so."""
