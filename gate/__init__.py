@@ -1,0 +1,48 @@
+"""gate: a data-quality and evaluation gate for people who fine-tune language models.
+
+    >>> import gate
+    >>> result = gate.check("data/")
+    >>> result.verdict, result.findings.height
+    ('fail', 12)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gate.errors import GateError, InputError, MissingDependency, PolicyError, UsageError
+from gate.version import __version__
+
+if TYPE_CHECKING:
+    from gate.admission.result import AdmissionResult, RuleOutcome
+    from gate.verbs.check import check
+
+__all__ = [
+    "AdmissionResult",
+    "GateError",
+    "InputError",
+    "MissingDependency",
+    "PolicyError",
+    "RuleOutcome",
+    "UsageError",
+    "__version__",
+    "check",
+]
+
+_LAZY = {
+    "check": "gate.verbs.check",
+    "AdmissionResult": "gate.admission.result",
+    "RuleOutcome": "gate.admission.result",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'gate' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_LAZY[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

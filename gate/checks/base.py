@@ -105,6 +105,9 @@ class Check:
     """Checks whose dropped rows this one leaves alone, so that no row is proposed for dropping twice."""
     needs_source: Callable[[Params, Folders], bool] = lambda params, folders: False
     """Whether it reads the verbatim record."""
+    warm: Callable[[Params, Context], None] = lambda params, context: None
+    """Starts what is slow to start (a worker's imports), and returns at once; called before reading begins.
+    It may raise a `GateError`: what the parameters ask for is not there."""
 
 
 C = TypeVar("C", bound=Params)
@@ -119,14 +122,25 @@ def check(
     passes: Sequence[Mapping[str, object]],
     yields_to: Sequence[str] = (),
     needs_source: Callable[[C, Folders], bool] | None = None,
+    warm: Callable[[C, Context], None] | None = None,
 ) -> Callable[[Callable[[Frames, C, Context], Measurement]], Check]:
     """Turn a function into a `Check`; its docstring's first paragraph says what it measures."""
 
     def register(function: Callable[[Frames, C, Context], Measurement]) -> Check:
         measures = " ".join((function.__doc__ or "").strip().split("\n\n")[0].split())
-        extra = {} if needs_source is None else {"needs_source": needs_source}
+        # A check is called only with its own parameters (admission validates them), which the erased
+        # types of the registry cannot say.
+        optional = {"needs_source": needs_source, "warm": warm}
         return Check(
-            name, function, params, measures, dict(codes), tuple(fails), tuple(passes), tuple(yields_to), **extra  # type: ignore[arg-type]
+            name=name,
+            run=function,  # type: ignore[arg-type]
+            params=params,
+            measures=measures,
+            codes=dict(codes),
+            fails=tuple(fails),
+            passes=tuple(passes),
+            yields_to=tuple(yields_to),
+            **{key: value for key, value in optional.items() if value is not None},  # type: ignore[arg-type]
         )
 
     return register

@@ -1,0 +1,88 @@
+"""The command `gate`: one module per command, imported when it is called, so that `--help` stays quick."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+from gate.errors import GateError
+from gate.version import __version__
+
+COMMANDS = {
+    "check": ("gate.cli.check", "Judge a dataset: a verdict, the rows behind it, and what to do about them."),
+    "rules": ("gate.cli.rules", "List the rules of a policy, and explain any of them."),
+}
+
+
+class LazyGroup(click.Group):
+    """Lists every command without importing it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = import_module(COMMANDS[cmd_name][0]).command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
+
+
+EPILOG = """\b
+Examples:
+  gate check data/
+  gate check data/ --output html=report.html
+  gate rules explain near_duplicates
+
+\b
+Exit codes:
+  0  pass
+  1  fail
+  2  usage or policy error: nothing was judged
+  3  inconclusive
+  4  an error while judging
+"""
+
+
+@click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="gate")
+def gate() -> None:
+    """A data-quality and evaluation gate for people who fine-tune language models."""
+
+
+def main() -> None:
+    """Run the command and exit with its code; a person's own mistake is told in a sentence, never a traceback."""
+    try:
+        code = gate.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        code = _interrupted()
+    except KeyboardInterrupt:
+        code = _interrupted()
+    except click.ClickException as error:
+        error.show()
+        code = 2
+    except GateError as error:
+        click.echo(f"gate: {error}", err=True)
+        code = error.exit_code
+    except BrokenPipeError:
+        # The reader of our output went away (`gate … | head`): nothing left to tell it.
+        sys.stderr.close()
+        code = 141
+    except Exception:
+        import traceback
+
+        traceback.print_exc()
+        click.echo("gate: this is a bug in gate, and nothing was judged; please report it with the lines above", err=True)
+        code = 4
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _interrupted() -> int:
+    click.echo("gate: interrupted; nothing was judged", err=True)
+    return 130

@@ -1,0 +1,74 @@
+"""Runs work on this machine: one process per lane, which keeps what it has imported.
+
+Worker processes start afresh (nothing is forked, and the caller's main module is not imported again), so
+`gate.check` works from a script, a notebook or a thread without a guard.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from concurrent.futures import Future
+from threading import Lock
+from types import TracebackType
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from loky.process_executor import ProcessPoolExecutor
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def cores() -> int:
+    """The cores this process may use, which in a container are fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _quiet_start() -> None:
+    """A worker leaves Ctrl-C to its parent, which ends it; or each would print a traceback of its own."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+class LocalEngine:
+    """Lanes of worker processes, started when first used and ended with the engine.
+
+    Use it as a context manager; leaving it kills the workers.
+    """
+
+    def __init__(self) -> None:
+        self.cores = cores()
+        self._lanes: dict[str, ProcessPoolExecutor] = {}
+        self._lock = Lock()
+
+    def submit(self, lane: str, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Run a module-level function in a lane's process.
+
+        Returns:
+            its future; a worker that died raises `loky.process_executor.TerminatedWorkerError` there.
+        """
+        return self._lane(lane).submit(function, *args, **kwargs)  # type: ignore[no-any-return]
+
+    def _lane(self, lane: str) -> ProcessPoolExecutor:
+        from loky.process_executor import ProcessPoolExecutor
+
+        with self._lock:
+            if lane not in self._lanes:
+                self._lanes[lane] = ProcessPoolExecutor(max_workers=1, initializer=_quiet_start)
+            return self._lanes[lane]
+
+    def close(self) -> None:
+        """End every worker, whatever it is doing."""
+        with self._lock:
+            lanes, self._lanes = self._lanes, {}
+        for executor in lanes.values():
+            executor.shutdown(wait=True, kill_workers=True)
+
+    def __enter__(self) -> LocalEngine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
