@@ -35,6 +35,8 @@ class RuleOutcome:
     """How many flagged examples would still pass."""
     reason: str | None = None
     """Why it was skipped, or what went wrong."""
+    trace: str | None = None
+    """The traceback of an errored rule, masked."""
     seconds: float = 0.0
     figures: dict[str, float] = field(default_factory=dict)
 

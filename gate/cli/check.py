@@ -1,0 +1,89 @@
+"""`gate check`: arguments in, exit code out."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+EPILOG = """\b
+Examples:
+  gate check data/
+  gate check train.jsonl test.jsonl --policy strict
+  gate check data/ --select near_duplicates,pii --output json | jq .verdict
+  gate check data/ --output html=report.html --output findings.parquet
+  cat rows.jsonl | gate check -
+
+\b
+Exit codes: 0 pass, 1 fail, 2 usage or policy error (nothing was judged),
+3 inconclusive, 4 an error while judging.
+"""
+
+
+def _names(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name.strip() for value in values for name in value.split(",") if name.strip())
+
+
+@click.command("check", epilog=EPILOG)
+@click.argument("paths", nargs=-1)
+@click.option("--policy", "-p", metavar="FILE|NAME", help="Judge by this policy instead of the one for each kind.")
+@click.option("--select", "-s", multiple=True, callback=_names, metavar="RULE", help="Run only these rules.")
+@click.option("--ignore", "-i", multiple=True, callback=_names, metavar="RULE", help="Leave these rules out.")
+@click.option(
+    "--fail-on",
+    type=click.Choice(["error", "warning", "never"]),
+    default="error",
+    show_default=True,
+    help="The least severity that fails. An errored rule exits with 4 even under `never`.",
+)
+@click.option(
+    "--output",
+    "-o",
+    multiple=True,
+    metavar="FORMAT[=PATH]",
+    help="Also write json (standard output where no PATH is given), html or parquet. May repeat.",
+)
+@click.option("--quiet", "-q", is_flag=True, help="Print nothing for people; outputs and the exit code remain.")
+def command(
+    paths: tuple[str, ...],
+    policy: str | None,
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    fail_on: str,
+    output: tuple[str, ...],
+    quiet: bool,
+) -> int:
+    """Judge a dataset: a verdict, the rows behind it, and what to do about them.
+
+    PATHS are files, folders, globs, or - for JSONL on standard input; where there are none, `paths:` in gate.yaml.
+    Reads JSONL, JSON, CSV, TSV, Parquet, Arrow and `save_to_disk` folders, also as .gz and .zst.
+    """
+    from typing import cast
+
+    from rich.console import Console
+
+    from gate.admission.result import FailOn
+    from gate.reporting.outputs import parse_output, write
+    from gate.reporting.terminal import Progress, render
+    from gate.verbs.check import check
+
+    outputs = [parse_output(spec) for spec in output]
+    console = Console(stderr=True, quiet=quiet)
+    with Progress(console) as progress:
+        result = check(
+            paths,
+            policy=policy,
+            select=select,
+            ignore=ignore,
+            fail_on=cast(FailOn, fail_on),
+            on_stage=progress.update,
+        )
+    render(result, console)
+    for each in outputs:
+        path = write(result, each)
+        if path is not None:
+            console.print(f"wrote {path}", markup=False, highlight=False, soft_wrap=True)
+    for outcome in result.outcomes:
+        if outcome.trace is not None:
+            print(outcome.trace, file=sys.stderr)
+    return result.exit_code
