@@ -1,0 +1,49 @@
+"""Lanes of worker processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import polars as pl
+import psutil
+import pytest
+
+from gate.engines.local import LocalEngine
+
+
+def _double(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.select(pl.col("a") * 2)
+
+
+def test_a_lane_is_one_process_and_keeps_it() -> None:
+    with LocalEngine() as engine:
+        first, again, other = (engine.submit(lane, os.getpid).result() for lane in ("a", "a", "b"))
+    assert first == again
+    assert len({first, other, os.getpid()}) == 3
+
+
+def test_leaving_the_engine_ends_its_workers_even_busy_ones() -> None:
+    with LocalEngine() as engine:
+        pid = engine.submit("a", os.getpid).result()
+        engine.submit("a", time.sleep, 600)
+    deadline = time.time() + 10
+    while psutil.pid_exists(pid) and time.time() < deadline:
+        time.sleep(0.05)
+    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_worker_that_dies_is_an_error_not_a_hang() -> None:
+    from loky.process_executor import TerminatedWorkerError
+
+    with LocalEngine() as engine, pytest.raises(TerminatedWorkerError):
+        engine.submit("a", os.kill, engine.submit("a", os.getpid).result(), signal.SIGKILL).result(timeout=60)
+
+
+def test_it_works_from_a_script_without_a_main_guard(tmp_path: object) -> None:
+    script = "from gate.engines.local import LocalEngine\nimport os\nwith LocalEngine() as e:\n    print(e.submit('a', os.getppid).result())\n"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout.count("\n")) == (0, 1)
