@@ -17,7 +17,7 @@ _SENSITIVE = re.compile(
       -----BEGIN[ ][A-Z ]+-----.*?(?:-----END[ ][A-Z ]+-----|\Z)   # PEM blocks, also cut ones
     | (?<=://)[^\s/@]+(?=@)                                         # credentials in a URL
     | (?i:\b(?:api[_-]?key|secret|token|passw(?:or)?d|pwd)["']?\s*[:=]\s*)\S+
-    | [^\s@<>()\[\]"',;:]+@[^\s@<>()\[\]"',;:]+                     # e-mail addresses
+    | [^\s@<>()\[\]"',;:]{1,64}@[^\s@<>()\[\]"',;:]+                     # e-mail addresses
     | \b(?:\d{1,3}\.){3}\d{1,3}\b                                    # IPv4
     | \b(?:[0-9A-Fa-f]{1,4}:|:){2,7}[0-9A-Fa-f:.]{1,}                # IPv6, MAC
     | \b[A-Z]{2}\d{2}(?:[ ]?[A-Z0-9]{3,4}){3,8}\b                    # IBAN
