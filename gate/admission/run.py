@@ -53,7 +53,8 @@ def run_rules(
     present = _kinds(frames)
     rules = [replace(bound, kinds=tuple(kind for kind in bound.kinds if kind in present)) for bound in rules]
     ran: dict[int, _Ran] = {}
-    with ThreadPoolExecutor(max_workers=max(1, len(rules))) as threads:
+    threads = ThreadPoolExecutor(max_workers=max(1, len(rules)))
+    try:
         futures = {
             threads.submit(_measure, bound, frames, context): number
             for number, bound in enumerate(rules)
@@ -63,6 +64,9 @@ def run_rules(
             number = futures[future]
             ran[number] = future.result()
             on_done(rules[number].rule.id, done, len(futures))
+    finally:
+        # Not waited for: after Ctrl-C or a policy error nobody wants what is still running.
+        threads.shutdown(wait=False, cancel_futures=True)
     in_order = _yielded([ran[number] for number in sorted(ran)])
     outcomes = tuple(_outcome(each) for each in in_order)
     findings = [_finding_rows(each.bound, each.measurement) for each in in_order if _ok(each.measurement)]

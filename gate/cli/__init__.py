@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 
@@ -60,10 +61,10 @@ def main() -> None:
     """Run the command and exit with its code; a person's own mistake is told in a sentence, never a traceback."""
     try:
         code = gate.main(standalone_mode=False)
-    except click.exceptions.Abort:
-        code = _interrupted()
-    except KeyboardInterrupt:
-        code = _interrupted()
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        click.echo("gate: interrupted; nothing was judged", err=True)
+        # At once: a normal exit would wait for the threads in which checks still run.
+        os._exit(130)
     except click.ClickException as error:
         error.show()
         code = 2
@@ -77,12 +78,9 @@ def main() -> None:
     except Exception:
         import traceback
 
-        traceback.print_exc()
+        from gate.data.masking import mask_text
+
+        click.echo(mask_text(traceback.format_exc()), err=True)  # messages of exceptions quote values
         click.echo("gate: this is a bug in gate, and nothing was judged; please report it with the lines above", err=True)
         code = 4
     sys.exit(code if isinstance(code, int) else 0)
-
-
-def _interrupted() -> int:
-    click.echo("gate: interrupted; nothing was judged", err=True)
-    return 130
