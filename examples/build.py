@@ -16,7 +16,8 @@ from pathlib import Path
 
 import polars as pl
 from grammar import SEED, Grammar, Row, jaccard, shingles
-from plants import FAQ, PREFERENCES, RATINGS, TEST, TRAIN, VALIDATION, Plant, Slot, line, plants
+from planting import FAQ, PREFERENCES, RATINGS, TEST, TRAIN, VALIDATION, Plant, Slot, line
+from plants import plants
 
 HERE = Path(__file__).resolve().parent
 CARD = """---
