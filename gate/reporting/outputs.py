@@ -1,0 +1,127 @@
+"""Which machine-readable outputs there are, and how one is written: whole, or not at all.
+
+A new format is one module with a function from a result to text or bytes, and one line in `FORMATS`.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import cast
+
+from gate.admission.result import AdmissionResult
+from gate.errors import GateError, UsageError
+
+
+class OutputError(GateError):
+    """A report could not be written where it was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One kind of output."""
+
+    renderer: str
+    """`module:function`, imported when it is used."""
+    default: str
+    """Where it goes when no path is given; `-` is standard output."""
+    suffixes: tuple[str, ...]
+    """Endings of a path by which the format is recognised."""
+    binary: bool = False
+
+
+FORMATS: dict[str, Format] = {
+    "json": Format("gate.reporting.json_report:to_json", "-", (".json",)),
+    "html": Format("gate.reporting.html:to_html", "gate-report.html", (".html", ".htm")),
+    "parquet": Format("gate.reporting.findings_file:to_parquet", "findings.parquet", (".parquet",), binary=True),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One output that was asked for."""
+
+    format: str
+    path: Path | None
+    """None: standard output."""
+
+
+def parse_output(spec: str) -> Output:
+    """Read `FORMAT`, `FORMAT=PATH` or a bare `PATH` whose ending names the format; `FORMAT=-` is standard output.
+
+    Raises:
+        UsageError: no such format, no path behind `=`, or a binary format to standard output.
+    """
+    name, equals, path = spec.partition("=")
+    if name in FORMATS:
+        if equals and not path:
+            raise UsageError(f"no path behind `{spec}`", remedy=f"write `{name}=PATH`, or `{name}` alone")
+        return _output(name, path or FORMATS[name].default)
+    for known, each in FORMATS.items():
+        if spec.lower().endswith(each.suffixes):
+            return _output(known, spec)
+    listed = ", ".join(FORMATS)
+    raise UsageError(f"`{spec}` names no output format", remedy=f"write FORMAT or FORMAT=PATH; formats: {listed}")
+
+
+def _output(name: str, path: str) -> Output:
+    if path != "-":
+        return Output(name, Path(path))
+    if FORMATS[name].binary:
+        raise UsageError(f"{name} is binary and goes to a file", remedy=f"write `{name}=PATH`")
+    return Output(name, None)
+
+
+def write(result: AdmissionResult, output: Output) -> Path | None:
+    """Render and write one output. An existing file is replaced only once the new one is complete on disk.
+
+    Returns:
+        the file that was written, or None for standard output.
+
+    Raises:
+        OutputError: the folder cannot be made or written to, the path is a folder, or the disk is full.
+    """
+    module, _, function = FORMATS[output.format].renderer.partition(":")
+    rendered = cast(str | bytes, getattr(import_module(module), function)(result))
+    content = rendered.encode() if isinstance(rendered, str) else rendered
+    if output.path is None:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+        return None
+    try:
+        _put(content, output.path)
+    except OSError as error:
+        raise OutputError(
+            f"the {output.format} report could not be written: {error.strerror or error}",
+            where=os.fspath(output.path),
+            remedy=f"name a file in a folder that can be written to: --output {output.format}=PATH",
+        ) from error
+    return output.path
+
+
+def _put(content: bytes, path: Path) -> None:
+    """Write to a temporary name beside the target, sync, and replace. Devices and pipes are written to directly."""
+    target = Path(os.path.realpath(path))  # through a symbolic link, so that the link stays one
+    if target.is_dir():
+        raise IsADirectoryError(None, "it is a folder")
+    if target.exists() and not target.is_file():
+        with target.open("wb") as stream:
+            stream.write(content)
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
+    temporary = target.with_name(f".{target.name[:100]}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("xb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        if mode is not None:
+            temporary.chmod(mode)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,137 @@
+"""The result for somebody at a terminal: the verdict, one line per rule, the worst findings, and what to do next.
+
+Only `rich.text.Text` is printed, so that no text of a dataset is ever read as markup, and all of it is made inert.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from gate.admission.result import AdmissionResult, RuleOutcome, Status, Verdict
+from gate.reporting.findings import masked_findings
+from gate.reporting.inert import one_line, shown
+from gate.reporting.progress import Progress
+from gate.reporting.worst import worst_of_each
+
+__all__ = ["Progress", "render"]
+
+WORST = 10
+VERDICT_STYLES: dict[Verdict, str] = {
+    "pass": "bold green",
+    "fail": "bold red",
+    "inconclusive": "bold yellow",
+    "error": "bold magenta",
+}
+STATUS_STYLES: dict[Status, str] = {
+    "errored": "bold magenta",
+    "failed": "red",
+    "warned": "yellow",
+    "passed": "green",
+    "skipped": "dim",
+}
+_SEVERITY_STYLES = {"error": "red", "warning": "yellow", "info": "dim"}
+
+
+def render(result: AdmissionResult, console: Console) -> None:
+    """Print the result. Readable at 80 columns; coloured only where the console is a terminal."""
+    console.print()
+    console.print(
+        Text.assemble((result.verdict.upper(), VERDICT_STYLES[result.verdict]), "  ", one_line(result.reason))
+    )
+    console.print()
+    console.print(_rules(result.outcomes))
+    _reasons(result.outcomes, console)
+    _worst(result.findings, console)
+    _counts(result, console)
+    _next(result, console)
+
+
+def _rules(outcomes: tuple[RuleOutcome, ...]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    table.add_column("rule", overflow="fold")
+    table.add_column("rows", overflow="fold")
+    for name in ("flagged", "examined", "tolerated"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    # In the order of the table's colours: what blocks first.
+    for outcome in sorted(outcomes, key=lambda outcome: list(STATUS_STYLES).index(outcome.status)):
+        judged = outcome.status not in ("errored", "skipped")
+        numbers = (outcome.flagged, outcome.examined, outcome.tolerated)
+        table.add_row(
+            Text(one_line(outcome.rule.id)),
+            Text(", ".join(kind or "unreadable" for kind in outcome.kinds), style="dim"),
+            *(Text(f"{number:,}" if judged else "–") for number in numbers),
+            Text(outcome.status, style=STATUS_STYLES[outcome.status]),
+        )
+    return table
+
+
+def _reasons(outcomes: tuple[RuleOutcome, ...], console: Console) -> None:
+    """Why a rule was not judged, in full: nothing may seem to have passed that never ran."""
+    for outcome in outcomes:
+        if outcome.reason is not None:
+            style = STATUS_STYLES[outcome.status]
+            line = Text.assemble((f"{one_line(outcome.rule.id)} {outcome.status}", style), ": ")
+            console.print(line.append(one_line(outcome.reason, 600)))
+
+
+def _worst(findings: pl.DataFrame, console: Console) -> None:
+    if findings.is_empty():
+        return
+    worst = masked_findings(worst_of_each(findings, WORST))
+    console.print()
+    heading = f"The worst {worst.height} of {findings.height:,} findings" if findings.height > WORST else "Findings"
+    console.print(Text(heading, style="bold"))
+    for finding in worst.iter_rows(named=True):
+        place = "dataset" if finding["file"] is None else one_line(finding["file"], 200)
+        if finding["row"] is not None:
+            place += f":{finding['row']}"
+        style = _SEVERITY_STYLES[finding["severity"]]
+        console.print(
+            Text.assemble(
+                (finding["severity"], style), "  ", (place, "bold"), "  ", (one_line(finding["rule"]), "dim")
+            ),
+            soft_wrap=True,  # so that file:row stays in one piece for whoever clicks or copies it
+        )
+        detail = one_line(finding["message"], 300)
+        if finding["evidence"] is not None:
+            detail += f"  [{shown(finding['evidence'], 120)}]"
+        console.print(Text(f"    {detail}"))
+
+
+def _counts(result: AdmissionResult, console: Console) -> None:
+    files, skipped = result.dataset.files, len(result.dataset.skipped)
+    examples, malformed = sum(file.examples for file in files), sum(file.malformed for file in files)
+    by_severity = dict(result.findings.group_by("severity").len().iter_rows())
+    found = ", ".join(
+        f"{by_severity[name]:,} {plural if by_severity[name] != 1 else name}"
+        for name, plural in (("error", "errors"), ("warning", "warnings"), ("info", "info"))
+        if name in by_severity
+    )
+    console.print()
+    console.print(
+        Text(f"{examples + malformed:,} rows read = {examples:,} examples + {malformed:,} malformed, ").append(
+            f"from {_count(len(files), 'file')}" + (f" ({_count(skipped, 'other file')} skipped)" if skipped else "")
+        )
+    )
+    console.print(Text(f"{found or 'no findings'}; {result.seconds:.1f} s"))
+
+
+def _next(result: AdmissionResult, console: Console) -> None:
+    """The command that explains what blocks."""
+    blocking = [outcome for outcome in result.outcomes if outcome.status in ("failed", "warned", "errored")]
+    order = list(STATUS_STYLES)
+    commands = [
+        f"gate rules explain {one_line(outcome.rule.id)}"
+        for outcome in sorted(blocking, key=lambda outcome: order.index(outcome.status))
+    ]
+    for command in list(dict.fromkeys(commands))[:3]:
+        console.print(Text.assemble(("what it means, and what to do: ", "dim"), command), soft_wrap=True)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
