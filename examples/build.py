@@ -19,6 +19,7 @@ from grammar import SEED, Grammar, Row, jaccard, shingles
 from planting import FAQ, PREFERENCES, RATINGS, TEST, TRAIN, VALIDATION, Plant, Slot, line
 from plants import plants
 
+RULES = ("structure", "exact_duplicates", "near_duplicates", "conflicting_answers", "pii", "expectations")
 HERE = Path(__file__).resolve().parent
 CARD = """---
 license: cc0-1.0
@@ -61,6 +62,7 @@ def main() -> None:
     placed = number(slots)
     manifest = [entry for each in placed for entry in entries(each, placed)]
     archive(target / "support-desk")
+    manifest.sort(key=lambda entry: (RULES.index(str(entry["rule"])), entry["file"], entry["row"]))
     manifest.append(
         {
             "rule": "structure",
@@ -93,7 +95,7 @@ def arranged() -> list[Slot]:
     for file, plain in clean.items():
         own = [slot for slot in strewn if slot.file == file and not slot.last]
         at = dict.fromkeys(range(len(plain)), ())
-        for position, slot in zip(grammar.spread(len(own), len(plain)), own, strict=True):
+        for position, slot in zip(grammar.spread(len(own), len(plain)), grammar.shuffled(own), strict=True):
             at[position] = (*at[position], slot)
         for position, row in enumerate(plain):
             rows += [*at[position], Slot(file, row, row)]

@@ -12,10 +12,12 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from ruamel.yaml import YAML
 
 Row = dict[str, object]
+T = TypeVar("T")
 
 SEED = 20_419
 FAR_APART = 0.6
@@ -114,6 +116,10 @@ class Grammar:
     def spread(self, slots: int, within: int) -> list[int]:
         """Sorted positions at which to put planted rows among `within` others."""
         return sorted(self._random.randrange(1, within) for _ in range(slots))
+
+    def shuffled(self, rows: list[T]) -> list[T]:
+        """The same rows in a drawn order."""
+        return self._random.sample(rows, len(rows))
 
     def _pick(self, choices):  # type: ignore[no-untyped-def]  # of whatever the YAML lists
         return self._random.choice(choices)

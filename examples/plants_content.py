@@ -44,7 +44,7 @@ def personal_data(grammar: Grammar) -> list[Slot]:
         ),
         said("PHONE_NUMBER", "an American phone number", "Call me at (212) 311-0142 after six."),
         said("PHONE_NUMBER", "a British phone number", "My phone number is +44 20 7946 0958, please call."),
-        said("CREDIT_CARD", "a card number with a valid check digit", "I paid with the card 4929 0072 1846 3300."),
+        said("CREDIT_CARD", "a card number with a valid check digit", "I paid with the card 4556 0021 8463 3077."),
         said(
             "IBAN_CODE",
             "a German IBAN with valid check digits",
