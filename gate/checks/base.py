@@ -72,6 +72,13 @@ class Context:
     folders: Folders
 
 
+class CheckFailed(Exception):
+    """A check that could not measure: its rule ends as errored, never as passed.
+
+    Its message is for people: it says what could not be measured and why, and holds no value of the data.
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """What a check saw."""
