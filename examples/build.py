@@ -95,12 +95,21 @@ def arranged() -> list[Slot]:
     for file, plain in clean.items():
         own = [slot for slot in strewn if slot.file == file and not slot.last]
         at = dict.fromkeys(range(len(plain)), ())
-        for position, slot in zip(grammar.spread(len(own), len(plain)), grammar.shuffled(own), strict=True):
+        for position, slot in zip(grammar.spread(len(own), len(plain)), in_order(grammar.shuffled(own)), strict=True):
             at[position] = (*at[position], slot)
         for position, row in enumerate(plain):
             rows += [*at[position], Slot(file, row, row)]
         rows += [slot for slot in strewn if slot.file == file and slot.last]
     return rows
+
+
+def in_order(slots: list[Slot]) -> list[Slot]:
+    """The slots, with every one that has to come after another behind it."""
+    for late in [slot for slot in slots if slot.after]:
+        first, second = sorted((slots.index(late), next(at for at, it in enumerate(slots) if it.key == late.after)))
+        if slots[first] is late:
+            slots[first], slots[second] = slots[second], slots[first]
+    return slots
 
 
 def check_distances(slots: list[Slot]) -> None:

@@ -40,6 +40,8 @@ class Slot:
     key: str | None = None
     last: bool = False
     """Whether it has to be the last row of its file."""
+    after: str | None = None
+    """The key of a slot of the same file that must come before it: of rows with one content, the first stays."""
 
 
 def edited(row: Row, edit: Callable[[Row], object]) -> Row:

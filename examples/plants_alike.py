@@ -15,7 +15,7 @@ def exact_duplicates(grammar: Grammar) -> list[Slot]:
     def copied(key: str, what: str, row: Row, where: str, other: Row, home: str = TRAIN) -> list[Slot]:
         return [
             Slot(home, row, row, key=key),
-            Slot(where, other, None, (Plant("exact_duplicates", "exact_duplicate", what, partner=key),)),
+            Slot(where, other, None, (Plant("exact_duplicates", "exact_duplicate", what, partner=key),), after=key),
         ]
 
     plain, leaked = grammar.ticket(), grammar.ticket()
