@@ -13,9 +13,10 @@ def exact_duplicates(grammar: Grammar) -> list[Slot]:
     """Copies after folding; the shorter one goes, of equals the later."""
 
     def copied(key: str, what: str, row: Row, where: str, other: Row, home: str = TRAIN) -> list[Slot]:
+        plant = Plant("exact_duplicates", "exact_duplicate", what, partner=key)
         return [
             Slot(home, row, row, key=key),
-            Slot(where, other, None, (Plant("exact_duplicates", "exact_duplicate", what, partner=key),), after=key),
+            Slot(where, other, None, (plant,), after=key if where == home else None),
         ]
 
     plain, leaked = grammar.ticket(), grammar.ticket()
