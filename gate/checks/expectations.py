@@ -1,0 +1,194 @@
+"""The `expectations` check: a Great Expectations suite, in GX's own JSON, run by GX itself.
+
+A suite may come from gate's `rules/expectations/`, or from anywhere that GX 1.x saved it. This module says which
+columns it gets and turns its results into findings; `great_expectations_suite` reads the file,
+`great_expectations_columns` makes the columns, and `great_expectations_worker` runs GX in a process of its own.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+import numpy as np
+import polars as pl
+
+from gate.checks.base import NOTHING_FOUND, CheckFailed, Context, Measurement, Params, check, found
+from gate.checks.great_expectations_columns import CANONICAL, Source, canonical_columns, source_name
+from gate.checks.great_expectations_suite import Expectation, Suite, known_types, read_suite
+from gate.checks.great_expectations_worker import Result, Table, evaluate, warm
+from gate.data.views import Frames
+from gate.errors import PolicyError
+from gate.folders import Folders
+
+__all__ = ["LANE", "ExpectationsParams", "expectations", "warm"]
+
+LANE = "great_expectations"
+"""The lane that holds GX; `warm` may be submitted to it ahead of time."""
+
+NOTHING_EVALUATED = "nothing_evaluated"
+
+_SHOWN = ("min_value", "max_value", "value", "sum_total", "threshold", "multiplier", "mostly", "type_", "column_index")
+"""Arguments that a message may repeat, where they are numbers or names."""
+
+
+class ExpectationsParams(Params):
+    """Which suite is run."""
+
+    suite: str
+    """A suite's name (a file in `rules/expectations/`), or the path of a suite, ending in `.json`, below the
+    folder of `gate.yaml`."""
+
+
+def _needs_source(params: ExpectationsParams, folders: Folders) -> bool:
+    return any(_reads_source(each) for each in read_suite(params.suite, folders).expectations)
+
+
+def _reads_source(expectation: Expectation) -> bool:
+    if expectation.about_columns:
+        return not _canonical_only(expectation)
+    # A row condition mentions values as well as columns; any word of it may be a source column.
+    return bool(expectation.mentions) or any(source_name(name) is not None for name in expectation.columns)
+
+
+def _canonical_only(expectation: Expectation) -> bool:
+    """Whether an expectation about columns asks for a column that gate itself provides."""
+    name, index = expectation.kwargs.get("column"), expectation.kwargs.get("column_index")
+    return expectation.type == "expect_column_to_exist" and name in CANONICAL and index is None
+
+
+@check(
+    "expectations",
+    params=ExpectationsParams,
+    codes={
+        **{name: f"The suite's expectation `{name}` is not met." for name in known_types()},
+        NOTHING_EVALUATED: "An expectation holds only because its column has no value at all.",
+    },
+    fails=({"instruction": "Who are you?", "output": "I am {{name}}, an assistant made by {{author}}."},),
+    passes=({"instruction": "Who are you?", "output": "I am Ada, an assistant made by Acme."},),
+    needs_source=_needs_source,
+)
+def expectations(frames: Frames, params: ExpectationsParams, context: Context) -> Measurement:
+    """What a Great Expectations suite expects of the examples, and Great Expectations finds not to hold.
+
+    An expectation about rows gives a finding for each row that fails it, unless GX lets it pass by its `mostly`; one
+    about the whole gives a finding on the dataset, with the observed number where that is a count or a statistic of
+    a column that gate measured. No cell value is shown. Figures: expectations run and met, rows that failed one,
+    rows that failed one within its `mostly`.
+
+    Raises:
+        PolicyError: the suite is not one, or GX does not take its arguments.
+        CheckFailed: an expectation could not be evaluated.
+    """
+    suite = read_suite(params.suite, context.folders)
+    if frames.examples.height == 0:
+        return Measurement(NOTHING_FOUND, examined=0, skipped="there is no example to hold the suite against")
+    results = _results(suite, frames, context)
+    parts = [_findings(suite.expectations[result.position], result, frames.examples) for result in results]
+    return Measurement(
+        pl.concat([NOTHING_FOUND, *parts]),
+        examined=frames.examples.height,
+        figures={
+            "expectations": len(results),
+            "met": sum(result.success for result in results),
+            "rows_unexpected": sum(result.unexpected for result in results if not result.success),
+            "rows_within_mostly": sum(result.unexpected for result in results if result.success),
+        },
+    )
+
+
+def _results(suite: Suite, frames: Frames, context: Context) -> tuple[Result, ...]:
+    table, header = _table(suite, frames)
+    about_columns = frozenset(at for at, each in enumerate(suite.expectations) if each.about_columns)
+    evaluation = context.workers.submit(
+        LANE,
+        evaluate,
+        [(each.type, each.kwargs) for each in suite.expectations],
+        about_columns,
+        table,
+        header,
+        frozenset(name for name, column in CANONICAL.items() if column.measured),
+    ).result()
+    if evaluation.refused:
+        position, reason = evaluation.refused[0]
+        raise PolicyError(f"Great Expectations does not take its arguments ({reason})", where=suite.place(position))
+    results = evaluation.results
+    if [result.position for result in results] != list(range(len(suite.expectations))):
+        raise CheckFailed(f"{suite.file}: {len(results)} of {len(suite.expectations)} expectations were evaluated")
+    errors = [f"{suite.place(result.position)}: {result.error}" for result in results if result.error is not None]
+    if errors:
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        raise CheckFailed(f"{errors[0]}{more}; nothing was judged by this suite")
+    return results
+
+
+def _table(suite: Suite, frames: Frames) -> tuple[Table, tuple[str, ...]]:
+    """The columns that the suite names, and the names that its expectations about columns are held against."""
+    examples = frames.examples
+    source = Source(examples["source"]) if any(_reads_source(each) for each in suite.expectations) else None
+    known = {*CANONICAL, *(source.columns if source else ())}
+    for position, each in enumerate(suite.expectations):
+        for name in each.columns:
+            if name not in CANONICAL and (source is None or source_name(name) not in source.columns):
+                close = get_close_matches(name, known, n=1)
+                hint = f"; did you mean {close[0]!r}?" if close else ""
+                raise CheckFailed(f"{suite.place(position)}: no example has a column {name!r}{hint}")
+    named = list(
+        dict.fromkeys(name for each in suite.expectations for name in (*each.columns, *_mentioned(each, known)))
+    )
+    listed = {name: source.values(source_name(name) or name) for name in named if source and name not in CANONICAL}
+    asked = [str(each.kwargs["column"]) for each in suite.expectations if _canonical_only(each)]
+    header = tuple(dict.fromkeys([*(source.columns if source else ()), *asked]))
+    return Table(examples.height, canonical_columns(frames, named), listed), header
+
+
+def _mentioned(expectation: Expectation, known: set[str]) -> list[str]:
+    prefixed = {name for name in expectation.mentions if source_name(name) in known}
+    return sorted((expectation.mentions & known) | prefixed)
+
+
+def _findings(expectation: Expectation, result: Result, examples: pl.DataFrame) -> pl.DataFrame:
+    # GX's `info` lowers the rule's severity; its other severities say no more than the rule does.
+    severity = "info" if expectation.severity == "info" else None
+    if result.success and result.evaluated != 0:
+        return NOTHING_FOUND
+    subject = expectation.field or "the dataset"
+    shared = {"severity": [severity], "field": [expectation.field]}
+    if result.success:
+        if "row_condition" in expectation.kwargs:
+            return NOTHING_FOUND  # a condition that selects no row is an answer
+        message = f"{subject}: {expectation.type} had no value to judge"
+        return found(pl.DataFrame({"code": [NOTHING_EVALUATED], "message": [message], "remedy": ["review"], **shared}))
+    asked = _asked(expectation)
+    if result.rows:
+        rows = examples[np.array(result.rows, dtype=np.uint32)].select("id", "file", "row")
+        texts = {"code": expectation.type, "message": f"{subject} does not meet {expectation.type}{asked}"}
+        return found(
+            rows.with_columns(
+                *(pl.lit(text).alias(name) for name, text in texts.items()),
+                severity=pl.lit(severity),
+                field=pl.lit(expectation.field),
+            )
+        )
+    observed = "" if result.observed is None else f": observed {_number(result.observed)}"
+    message = f"{subject} does not meet {expectation.type}{asked}{observed}"
+    one = {"code": [expectation.type], "message": [message], "remedy": ["review"], **shared}
+    return found(pl.DataFrame(one).with_columns(pl.Series("score", [result.observed], dtype=pl.Float64)))
+
+
+def _asked(expectation: Expectation) -> str:
+    """The numbers and names among its arguments, e.g. ` (max_value 200,000)`."""
+    values = {name: expectation.kwargs.get(name) for name in _SHOWN}
+    shown = [f"{name} {_shown(value)}" for name, value in values.items() if _shown(value)]
+    return f" ({', '.join(shown)})" if shown else ""
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return ""
+    if isinstance(value, int | float):
+        return _number(value)
+    return value if isinstance(value, str) and value.isidentifier() else ""
+
+
+def _number(value: float) -> str:
+    return f"{value:,.6g}" if value != int(value) else f"{int(value):,}"

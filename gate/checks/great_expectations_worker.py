@@ -1,0 +1,327 @@
+"""Great Expectations itself, in a process of its own: a frame and expectations in, numbers and row positions out.
+
+No cell value leaves this module: of each result only an allow-list of counts, the positions of rows, and such
+observed values as cannot be a cell (a count, a share, a statistic of a column that gate measured). Messages of
+exceptions quote cells, so only the names of their classes come out.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import polars as pl
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from great_expectations.core import ExpectationSuite
+    from great_expectations.core.batch import Batch
+    from great_expectations.expectations.expectation import Expectation
+
+Kwargs = dict[str, object]
+Series: TypeAlias = "pd.Series[Any]"  # of whatever a source column holds
+
+_POSITION = "gate_position"
+"""The key in an expectation's meta by which results, which come in any order, find back to it."""
+
+_COUNTED = frozenset(
+    {
+        "expect_table_row_count_to_be_between",
+        "expect_table_row_count_to_equal",
+        "expect_table_column_count_to_be_between",
+        "expect_table_column_count_to_equal",
+        "expect_column_unique_value_count_to_be_between",
+        "expect_column_proportion_of_unique_values_to_be_between",
+        "expect_column_proportion_of_non_null_values_to_be_between",
+        "expect_column_kl_divergence_to_be_less_than",
+    }
+)
+"""What these observe is a count, a share or a divergence, never a value of a cell."""
+
+_EXCEPTION = re.compile(r"^(?:[a-z_]\w*\.)*([A-Z]\w*(?:Error|Exception))\b", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What is handed to GX: plain columns of one length."""
+
+    rows: int
+    canonical: pl.DataFrame
+    """Columns that gate knows the types of."""
+    listed: dict[str, list[object]] = field(default_factory=dict)
+    """Columns as Python values, whose types pandas infers as it would on reading a file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What GX made of one expectation."""
+
+    position: int
+    success: bool
+    by_row: bool = False
+    """Whether it judges row by row."""
+    rows: tuple[int, ...] = ()
+    """Positions of the rows that failed it."""
+    unexpected: int = 0
+    evaluated: int | None = None
+    """How many rows had a value to judge; None where that does not matter."""
+    observed: float | None = None
+    """The observed number, where it cannot be a value of a cell."""
+    error: str | None = None
+    """Why it could not be evaluated: safe to show."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What GX made of a suite: either every result, or what it refused to run."""
+
+    results: tuple[Result, ...] = ()
+    refused: tuple[tuple[int, str], ...] = ()
+    """Position and reason of each expectation whose arguments GX does not take."""
+
+
+@cache
+def warm() -> None:
+    """Import GX (3 s), quietly and without its analytics. Run it in the lane ahead of the first suite."""
+    import logging
+    import warnings
+
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"
+    warnings.simplefilter("ignore")
+    # Its loggers print tracebacks that quote cells; every one of them comes back as an error of the result.
+    logging.getLogger("great_expectations").setLevel(logging.CRITICAL + 1)
+    import great_expectations  # noqa: F401
+
+
+def evaluate(
+    expectations: list[tuple[str, Kwargs]],
+    about_columns: frozenset[int],
+    table: Table,
+    columns: tuple[str, ...],
+    measured: frozenset[str],
+) -> Evaluation:
+    """Run expectations, all in one pass; then again, for the rows, those that failed row by row.
+
+    Args:
+        expectations: type and arguments of each; its place in the list is its position.
+        about_columns: positions of those that ask which columns there are.
+        table: what the others read.
+        columns: the columns that `about_columns` are held against, in order.
+        measured: columns of which a statistic may be shown.
+    """
+    warm()
+    import pandas as pd
+
+    built: dict[int, Expectation] = {}
+    refused: list[tuple[int, str]] = []
+    for position, (kind, kwargs) in enumerate(expectations):
+        outcome = _build(position, kind, kwargs)
+        if isinstance(outcome, str):
+            refused.append((position, outcome))
+        else:
+            built[position] = outcome
+    if refused:
+        return Evaluation(refused=tuple(refused))
+    results: list[Result] = []
+    frames = ((_frame(table), False), (pd.DataFrame(columns=list(columns)), True))
+    for frame, is_header in frames:
+        part = {at: each for at, each in built.items() if (at in about_columns) == is_header}
+        if part:
+            results += _validate(part, frame, expectations, measured)
+    return Evaluation(results=tuple(sorted(results, key=lambda result: result.position)))
+
+
+def _build(position: int, kind: str, kwargs: Kwargs) -> Expectation | str:
+    """The expectation, or why GX does not take it."""
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+
+    try:
+        configuration = ExpectationConfiguration(type=kind, kwargs=kwargs, meta={_POSITION: position})
+        return configuration.to_domain_obj()
+    except Exception as error:  # noqa: BLE001 - pydantic v1, TypeError or GX's own; each means: refused
+        return _faults(error)
+
+
+def _faults(error: Exception) -> str:
+    """What is wrong with arguments, from pydantic v1's errors. No data has been seen yet."""
+    listed = getattr(error, "errors", None)
+    if not callable(listed):
+        return type(error).__name__
+    faults = [f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in listed()]
+    return "; ".join(dict.fromkeys(faults)) or type(error).__name__
+
+
+def _frame(table: Table) -> pd.DataFrame:
+    import pandas as pd
+
+    columns = {name: _series(table.canonical[name]) for name in table.canonical.columns}
+    columns |= {name: _inferred(values) for name, values in table.listed.items()}
+    return pd.DataFrame(columns, index=pd.RangeIndex(table.rows))
+
+
+def _series(values: pl.Series) -> Series:
+    """Numbers with NaN for null, as pandas reads them; everything else as objects with None."""
+    import pandas as pd
+
+    if values.dtype.is_numeric():
+        return pd.Series(values.to_numpy())
+    return pd.Series(values.to_list(), dtype=object)
+
+
+def _inferred(values: list[object]) -> Series:
+    """Strings stay objects, whatever pandas makes of them by default: type expectations know both names."""
+    import pandas as pd
+
+    if all(isinstance(value, int | float) or value is None for value in values):
+        inferred: Series = pd.Series(values)
+        return inferred
+    return pd.Series(values, dtype=object)
+
+
+def _validate(
+    built: dict[int, Expectation], frame: pd.DataFrame, expectations: list[tuple[str, Kwargs]], measured: frozenset[str]
+) -> list[Result]:
+    batch = _batch(frame)
+    basic = _run(batch, built, "BASIC")
+    results = {at: _result(at, built[at], basic.get(at), expectations[at], measured) for at in built}
+    results = {at: _on_values(each, frame, expectations[at]) for at, each in results.items()}
+    failed = {at: built[at] for at, each in results.items() if each.by_row and not each.success and each.error is None}
+    complete = _run(batch, failed, "COMPLETE") if failed else {}
+    for at in failed:
+        results[at] = _with_rows(results[at], complete.get(at))
+    return list(results.values())
+
+
+def _batch(frame: pd.DataFrame) -> Batch:
+    import great_expectations as gx
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False, "metric_calculations": False}
+    asset = context.data_sources.add_pandas("gate").add_dataframe_asset("examples")
+    return asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
+
+
+def _run(batch: Batch, built: dict[int, Expectation], detail: str) -> dict[int, object]:
+    """GX's result of each expectation by its position; those that it has lost are missing."""
+    from great_expectations.core import ExpectationSuite
+
+    # Adding configurations one by one would merge expectations of one type about one column.
+    suite: ExpectationSuite = ExpectationSuite(name="gate", expectations=list(built.values()))
+    if len(suite.expectations) != len(built):
+        return {}
+    wanted = {
+        "result_format": detail,
+        "exclude_unexpected_values": True,
+        "partial_unexpected_count": 0,
+        "return_unexpected_index_query": False,
+    }
+    try:
+        validated = batch.validate(suite, result_format=wanted)
+    except Exception as error:  # noqa: BLE001 - its message quotes cells: only its name may leave
+        return dict.fromkeys(built, error)
+    found: dict[int, object] = {}
+    for each in validated.results:
+        position = (each.expectation_config.meta or {}).get(_POSITION)
+        if position in built:
+            found[position] = each
+    return found
+
+
+def _result(
+    position: int, built: Expectation, result: object, expectation: tuple[str, Kwargs], measured: frozenset[str]
+) -> Result:
+    """The allow-listed part of a result of GX's."""
+    error = _error(result)
+    if error is not None:
+        return Result(position, success=False, error=error)
+    success = bool(getattr(result, "success", False))
+    numbers = getattr(result, "result", None) or {}
+    if "element_count" in numbers:
+        total, missing = _count(numbers.get("element_count")), _count(numbers.get("missing_count", 0))
+        unexpected = _count(numbers.get("unexpected_count"))
+        if total is None or missing is None or unexpected is None:
+            return Result(position, success=False, error="its counts are not numbers")
+        return Result(position, success, by_row=True, unexpected=unexpected, evaluated=total - missing)
+    observed = numbers.get("observed_value")
+    if _is_statistic(built) and not _finite(observed):
+        return Result(position, success=False, error="what it observed is not a number")
+    shown = _finite(observed) and (expectation[0] in _COUNTED or expectation[1].get("column") in measured)
+    return Result(position, success, observed=float(observed) if shown and observed is not None else None)
+
+
+def _on_values(result: Result, frame: pd.DataFrame, expectation: tuple[str, Kwargs]) -> Result:
+    """The result of an aggregate over one whole column, with how many values that column holds.
+
+    An expectation about nulls has something to judge in an empty column, too.
+    """
+    kind, kwargs = expectation
+    column = kwargs.get("column")
+    if result.by_row or column not in frame.columns or kwargs.get("row_condition") or "null" in kind:
+        return result
+    return replace(result, evaluated=int(frame[column].notna().sum()))
+
+
+def _with_rows(basic: Result, complete: object) -> Result:
+    """The result with the positions of its rows, if GX gave every one of them."""
+    error = _error(complete)
+    if error is not None:
+        return Result(basic.position, success=False, error=error)
+    positions = (getattr(complete, "result", None) or {}).get("unexpected_index_list") or []
+    if len(positions) != basic.unexpected:
+        return Result(
+            basic.position, success=False, error=f"{basic.unexpected} rows failed, {len(positions)} were named"
+        )
+    rows = tuple(sorted(int(each) for each in positions))
+    return Result(basic.position, False, True, rows, basic.unexpected, basic.evaluated)
+
+
+def _error(result: object) -> str | None:
+    """Why an expectation could not be evaluated; None where it was.
+
+    GX says so in `exception_info`, which is flat or keyed by the metric that raised.
+    """
+    if result is None:
+        return "Great Expectations returned no result for it"
+    if isinstance(result, Exception):
+        return f"Great Expectations raised {type(result).__name__}"
+    info = getattr(result, "exception_info", None) or {}
+    nested = [each for each in info.values() if isinstance(each, dict)]
+    raised = [each for each in [info, *nested] if each.get("raised_exception")]
+    if not raised and not nested:
+        return None
+    names = [
+        name for each in raised or nested for name in _EXCEPTION.findall(str(each.get("exception_traceback") or ""))
+    ]
+    known = [name for name in names if _is_exception(name)]
+    return f"Great Expectations raised {known[0]}" if known else "Great Expectations raised an exception"
+
+
+def _is_exception(name: str) -> bool:
+    """Whether a word is really the name of a class of exceptions, and not a cell's."""
+    import builtins
+
+    import great_expectations.exceptions as of_gx
+    import pandas.errors as of_pandas
+
+    return name == "PatternError" or any(hasattr(module, name) for module in (builtins, of_gx, of_pandas))
+
+
+def _is_statistic(built: Expectation) -> bool:
+    """Whether an aggregate compares one observed number with bounds."""
+    fields = type(built).__fields__
+    return "min_value" in fields and "max_value" in fields and "mostly" not in fields
+
+
+def _count(value: object) -> int | None:
+    return int(value) if _finite(value) else None  # type: ignore[call-overload]
+
+
+def _finite(value: object) -> bool:
+    """Whether a value is a number, and neither NaN nor infinite."""
+    import numpy as np
+
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool) and math.isfinite(float(value))

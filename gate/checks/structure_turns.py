@@ -1,0 +1,204 @@
+"""The order of the turns: who speaks after whom, which turn is empty, who has the last word.
+
+Works on all turns of all examples in one long frame, so that a rule about neighbours is a comparison of a
+column with itself, shifted by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import polars as pl
+
+from gate.checks.structure_problems import Problem
+from gate.data.frame import ROLES
+from gate.data.masking import mask_text
+
+VISIBLE = r"[^\s\p{Cc}\p{Cf}]"
+"""A character that a reader can see: no space, control or format character (zero-width joiners and the like)."""
+
+_CALL_IN_TEXT = r"[\[{(<]"
+"""What a tool call that is written out in an assistant's text must contain: `<tool_call>`, JSON, `[f(x=1)]`."""
+
+_BRIEF = 40  # characters of a role's name that are shown
+
+
+def blank(text: pl.Expr) -> pl.Expr:
+    """Whether a text is null or has no visible character."""
+    return ~text.fill_null("").str.contains(VISIBLE)
+
+
+def turns(examples: pl.DataFrame) -> pl.DataFrame:
+    """Every turn of every message list, in order.
+
+    Args:
+        examples: with a column `index` (u32) beside those of `EXAMPLES`.
+
+    Returns:
+        `index`, `kind`, `column` (`messages`, `chosen` or `rejected`), `turn` (from 0), `last` (bool), the fields
+        of a message, `calls` (bool: it calls a tool), `blank` (bool), and of the turn before it, where there is
+        one (the first of an answer follows the last of the prompt): `previous` (role) and `previous_calls`.
+    """
+    return pl.concat([_turns(examples, column) for column in ("messages", "chosen", "rejected")])
+
+
+def _turns(examples: pl.DataFrame, column: str) -> pl.DataFrame:
+    prompt_end = pl.lit(None, dtype=pl.String) if column == "messages" else _last_role("messages")
+    calls = ~pl.col("tool_calls").fill_null("").str.strip_chars().is_in(["", "[]", "{}", "null"])
+    first = pl.col("turn") == 0
+    return (
+        examples.lazy()
+        .filter(pl.col(column).list.len() > 0)
+        .select("index", "kind", prompt_end=prompt_end, message=pl.col(column), turns=pl.col(column).list.len())
+        .with_columns(turn=pl.int_ranges("turns"))
+        .explode("message", "turn")
+        .with_columns(pl.lit(column).alias("column"), last=pl.col("turn") == pl.col("turns") - 1)
+        .unnest("message")
+        .with_columns(role=pl.col("role").fill_null(""), calls=calls, blank=blank(pl.col("content")))
+        .with_columns(
+            previous=pl.when(first).then("prompt_end").otherwise(pl.col("role").shift(1)),
+            previous_calls=pl.when(first).then(False).otherwise(pl.col("calls").shift(1)),
+            next_role=pl.when("last").then(None).otherwise(pl.col("role").shift(-1)),
+            next_calls=pl.when("last").then(False).otherwise(pl.col("calls").shift(-1)),
+        )
+        .drop("turns", "prompt_end")
+        .collect()
+    )
+
+
+def _last_role(column: str) -> pl.Expr:
+    return pl.col(column).list.last().struct.field("role")
+
+
+def turn_problems(turns: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Everything that is wrong with the order or the emptiness of turns.
+
+    Yields:
+        frames of `index`, `code`, `field`, `message`, `evidence`, and `severity` where it is lowered.
+    """
+    role, previous = pl.col("role"), pl.col("previous")
+    prompt = pl.col("column") == "messages"
+    heard = prompt & (pl.col("kind") != "preference")  # a conversation that holds its own answer
+    rows = turns.with_columns(
+        systems=(role == "system").cum_sum().over("index", "column"),
+        has_user=((role == "user").any()).over("index", "column"),
+        has_system=((role == "system").any()).over("index", "column"),
+        has_assistant=((role == "assistant").any()).over("index", "column"),
+        strange=((~role.is_in(ROLES)).any()).over("index", "column"),
+        opener=_opener("role"),
+        opener_text=_opener("content"),
+        opener_calls=_opener("calls"),
+    )
+
+    def at(problem: Problem, where: pl.Expr, message: str, *, text: bool = False) -> pl.DataFrame:
+        part = ".content" if text else ".role"
+        pair = pl.when(previous.is_in(ROLES)).then(pl.format("{} → {}", previous, role))
+        return rows.filter(where).select(
+            "index",
+            code=pl.lit(problem),
+            field=pl.format("{}[{}]" + part, "column", "turn"),
+            message=pl.format(message, pl.col("turn") + 1),
+            evidence=pl.lit(None, pl.String) if text else pair,
+        )
+
+    closing = pl.col("last") & (role == "assistant") & (heard | ~prompt)
+    silent = pl.col("blank") & ~pl.col("calls")
+    # A tool that returns nothing is data; a silent closing turn is an empty answer (structure_answers).
+    yield at(
+        Problem.EMPTY_TURN,
+        silent & ~closing & ~role.is_in(["system", "tool"]),
+        "turn {} says nothing and calls no tool",
+        text=True,
+    )
+    empty_system = at(Problem.EMPTY_SYSTEM_TURN, silent & (role == "system"), "turn {} is an empty system message")
+    yield empty_system.with_columns(severity=pl.lit("info"), evidence=pl.lit(None, pl.String))
+    unknown = at(
+        Problem.UNKNOWN_ROLE, ~role.is_in(ROLES), "the role of turn {} is none of system, user, assistant, tool"
+    )
+    yield unknown.with_columns(evidence=_names(rows.filter(~role.is_in(ROLES))["role"]))
+
+    before_user = (pl.col("turn") == 0) | ((pl.col("turn") == 1) & (previous == "system"))
+    yield at(
+        Problem.STARTS_WITH_ASSISTANT,
+        prompt & (role == "assistant") & before_user & pl.col("has_user"),
+        "turn {} is the assistant's, before the user has spoken",
+    )
+    yield at(
+        Problem.REPEATED_USER_TURN, (role == "user") & (previous == "user"), "turn {} is the user's, after the user's"
+    )
+    # Around tools the assistant may speak twice: a sentence, then a call; or several calls in turns of their own.
+    yield at(
+        Problem.REPEATED_ASSISTANT_TURN,
+        (pl.col("column") != "rejected")
+        & (role == "assistant")
+        & (previous == "assistant")
+        & ~pl.col("calls")
+        & ~pl.col("previous_calls"),
+        "turn {} is the assistant's, after the assistant's, with no tool call between",
+    )
+    yield at(
+        Problem.TOOL_RESULT_UNANSWERED,
+        (role == "user") & (previous == "tool"),
+        "turn {} is the user's, and nobody has answered the tool result before it",
+    )
+    system = role == "system"
+    yield at(Problem.SEVERAL_SYSTEM_TURNS, system & (pl.col("systems") > 1), "turn {} is a further system message")
+    yield at(
+        Problem.SYSTEM_NOT_FIRST,
+        system & (pl.col("systems") == 1) & ((pl.col("turn") > 0) | ~prompt),
+        "turn {} is the system message, which has to come first",
+    )
+    final = pl.col("last") & ~pl.col("strange")
+    yield at(
+        Problem.LAST_TURN_NOT_ASSISTANT,
+        heard & final & (role != "assistant") & pl.col("has_assistant"),
+        "turn {} is the last one, and not the assistant's",
+    )
+    yield at(
+        Problem.NO_ASSISTANT_TURN,
+        heard & final & ~pl.col("has_assistant"),
+        "the conversation ends after turn {} without a word of the assistant",
+    )
+    yield at(
+        Problem.NO_USER_TURN,
+        heard & final & ~pl.col("has_user") & ~pl.col("has_system"),
+        "the conversation ends after turn {}, and nobody asked anything",
+    )
+    yield at(
+        Problem.ANSWER_NOT_ASSISTANT,
+        ~prompt & final & (role != "assistant"),
+        "turn {} ends the answer, and is not the assistant's",
+    )
+
+    # The last call of a conversation may be what the model is to learn; a call in the middle needs its result.
+    goes_on = ~pl.col("last") | (prompt & (pl.col("kind") == "preference"))
+    called_again = (pl.col("next_role") == "assistant") & pl.col("next_calls")
+    yield at(
+        Problem.TOOL_CALL_WITHOUT_RESULT,
+        (role == "assistant")
+        & pl.col("calls")
+        & goes_on
+        & ~(pl.col("next_role") == "tool").fill_null(False)
+        & ~called_again,
+        "turn {} calls a tool, and the next turn is not its result",
+    ).with_columns(pl.col("field").str.replace(r"role$", "tool_calls"), evidence=pl.lit(None, pl.String))
+    # Some datasets write the call out in the assistant's text; there any bracket is taken for one.
+    written_out = pl.col("opener_text").fill_null("").str.contains(_CALL_IN_TEXT)
+    called = (pl.col("opener") == "assistant") & (pl.col("opener_calls") | written_out)
+    judged = pl.when(pl.col("opener").is_null()).then(prompt).otherwise(pl.col("opener").is_in(ROLES))
+    yield at(
+        Problem.TOOL_RESULT_WITHOUT_CALL,
+        (role == "tool") & previous.ne_missing("tool") & judged & ~called.fill_null(False),
+        "turn {} is a tool's, and no turn before it calls one",
+    )
+
+
+def _opener(field: str) -> pl.Expr:
+    """A field of the last turn that is not a tool's, at or before this one; null at the head of a conversation."""
+    spoken = pl.col("role") != "tool"
+    return pl.when(spoken).then(field).forward_fill().over("index", "column")
+
+
+def _names(roles: pl.Series) -> pl.Series:
+    shown = [mask_text(role[:_BRIEF]) for role in roles]  # a loop over findings: masking is regular expressions
+    return pl.Series("evidence", shown, dtype=pl.String)
