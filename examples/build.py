@@ -62,16 +62,13 @@ def main() -> None:
     placed = number(slots)
     manifest = [entry for each in placed for entry in entries(each, placed)]
     archive(target / "support-desk")
-    manifest.sort(key=lambda entry: (RULES.index(str(entry["rule"])), entry["file"], entry["row"]))
-    manifest.append(
-        {
-            "rule": "structure",
-            "code": "corrupt_file",
-            "file": ARCHIVE,
-            "row": None,
-            "what": "a Parquet file of which only the first half arrived",
-        }
-    )
+    manifest += [
+        {"rule": "structure", "code": code, "file": file, "row": None, "what": what}
+        for code, file, what in (
+            ("corrupt", CUT_IN_HALF, "a Parquet file of which only the first half arrived"),
+            ("no_rows", EMPTY, "a file without a row"),
+        )
+    ]
     for name in ("support-desk", "support-desk-clean"):
         write(target / name, slots, planted=name == "support-desk")
     text = json.dumps(manifest, ensure_ascii=False, indent=1)
@@ -166,16 +163,17 @@ def entries(each: Placed, placed: list[Placed]) -> list[dict[str, object]]:
     return [entry(plant) for plant in each.slot.plants]
 
 
-ARCHIVE = "archive/tickets-2023.parquet"
+CUT_IN_HALF, EMPTY = "archive/tickets-2023.parquet", "archive/tickets-2022.jsonl"
 
 
 def archive(folder: Path) -> None:
-    """A Parquet file that was cut in half on its way."""
+    """A Parquet file that was cut in half on its way, and a file with nothing in it."""
     whole = io.BytesIO()
     pl.DataFrame({"prompt": ["Hello?"] * 50, "chosen": ["Yes?"] * 50, "rejected": ["No."] * 50}).write_parquet(whole)
-    path = folder / ARCHIVE
+    path = folder / CUT_IN_HALF
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(whole.getvalue()[: len(whole.getvalue()) // 2])
+    (folder / EMPTY).write_bytes(b"")
 
 
 def write(folder: Path, slots: list[Slot], *, planted: bool) -> None:
@@ -199,7 +197,7 @@ def write(folder: Path, slots: list[Slot], *, planted: bool) -> None:
     shapes = {FAQ: "question–answer", PREFERENCES: "preference", RATINGS: "feedback"}
     table = [f"| `{file}` | {shapes.get(file, 'messages')} | {len(rows)} |" for file, rows in files.items()]
     if planted:
-        table.append(f"| `{ARCHIVE}` | none: it cannot be read | – |")
+        table += [f"| `{file}` | none: nothing can be read | – |" for file in (CUT_IN_HALF, EMPTY)]
     card = CARD.format(
         suffix="" if planted else ", clean",
         seed=SEED,

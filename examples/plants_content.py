@@ -7,6 +7,7 @@ NANPA) or are set aside for drama (Ofcom), the bank codes do not exist, and the 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from grammar import Grammar, Row
 from planting import FAQ, PREFERENCES, RATINGS, TEST, TRAIN, Plant, Slot, edited, turns
@@ -105,8 +106,27 @@ def personal_data(grammar: Grammar) -> list[Slot]:
 
 
 def expectations(grammar: Grammar) -> list[Slot]:
-    """What the Great Expectations suites of `rules/expectations/` demand."""
-    return []
+    """What the Great Expectations suites of `rules/expectations/` demand: no placeholder left in an answer."""
+    plant = Plant("expectations", "expect_column_values_to_be_between", "the answer still holds `{{customer_name}}`")
+    ticket, faq, preference = grammar.ticket(), grammar.faq(), grammar.preference()
+    greeted = edited(
+        ticket, lambda it: turns(it)[-1].update(content="Dear {{customer_name}}, " + str(turns(it)[-1]["content"]))
+    )
+    return [
+        Slot(TRAIN, greeted, ticket, (plant,)),
+        Slot(
+            FAQ,
+            {**faq, "answer": f"{faq['answer']} Yours, {{{{agent}}}}"},
+            faq,
+            (replace(plant, what="the answer still holds `{{agent}}`"),),
+        ),
+        Slot(
+            PREFERENCES,
+            {**preference, "chosen": f"Hi {{{{ customer_name }}}}! {preference['chosen']}"},
+            preference,
+            (plant,),
+        ),
+    ]
 
 
 def innocent(grammar: Grammar) -> list[Slot]:

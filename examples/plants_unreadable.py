@@ -37,7 +37,7 @@ def malformed(grammar: Grammar) -> list[Slot]:
             PREFERENCES,
             {**preference, "chosen": None},
             preference,
-            (Plant("structure", "missing_field", "`chosen` is null"),),
+            (Plant("structure", "null_value", "`chosen` is null"),),
         ),
         Slot(
             RATINGS,
