@@ -113,7 +113,7 @@ def excerpts(dataset: Dataset, findings: pl.DataFrame, every: pl.DataFrame) -> E
     partners = findings["partner"].drop_nulls().unique()
     here = findings.select("file", "row").drop_nulls().unique()
     numbered = dataset.examples.with_row_index("index_").select("index_", "id", "file", "row")
-    twins = numbered.filter(pl.col("id").is_in(partners.implode())).group_by("id", maintain_order=True).head(_TWINS)
+    twins = numbered.filter(pl.col("id").is_in(partners.implode()), pl.int_range(pl.len()).over("id") < _TWINS)
     wanted = pl.concat([numbered.join(here, on=["file", "row"], how="semi"), twins]).unique("index_").sort("index_")
     rows = dataset.examples[wanted["index_"].to_list()]
 

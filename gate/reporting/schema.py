@@ -13,7 +13,7 @@ from typing_extensions import TypedDict
 from gate.admission.result import FailOn, Status, Verdict
 from gate.checks.base import Remedy, Severity
 
-SCHEMA = "gate.result/1"
+SCHEMA: Literal["gate.result/1"] = "gate.result/1"
 _DOCUMENTED = ConfigDict(use_attribute_docstrings=True)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import polars as pl
 from rich import box
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -93,14 +94,14 @@ def _worst(findings: pl.DataFrame, console: Console) -> None:
         style = _SEVERITY_STYLES[finding["severity"]]
         console.print(
             Text.assemble(
-                (finding["severity"], style), "  ", (place, "bold"), "  ", (one_line(finding["rule"]), "dim")
+                (f"{finding['severity']:7}", style), "  ", (place, "bold"), "  ", (one_line(finding["rule"]), "dim")
             ),
             soft_wrap=True,  # so that file:row stays in one piece for whoever clicks or copies it
         )
         detail = one_line(finding["message"], 300)
         if finding["evidence"] is not None:
             detail += f"  [{shown(finding['evidence'], 120)}]"
-        console.print(Text(f"    {detail}"))
+        console.print(Padding(Text(detail), (0, 0, 0, 9)))
 
 
 def _counts(result: AdmissionResult, console: Console) -> None:

@@ -1,0 +1,113 @@
+"""The report of a dataset as one self-contained HTML file: no network, no script needed for reading.
+
+The page's content security policy allows nothing but its own style and its own script, each by its digest, so that
+even text which slipped through the escaping could neither run nor load anything.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+
+from gate.admission.result import AdmissionResult
+from gate.errors import GateError
+from gate.folders import Folders
+from gate.reporting.charts import Chart, charts
+from gate.reporting.inert import one_line
+from gate.reporting.json_report import profile_of
+from gate.reporting.page import Limits, page
+
+LARGEST = 2_000_000
+"""Bytes of a report; where a sample is larger, a smaller one is taken."""
+
+
+def to_html(result: AdmissionResult, folders: Folders | None = None) -> str:
+    """Render `reports/templates/admission.html.j2`.
+
+    Args:
+        folders: where templates, styles, scripts and chart specs are looked for: the user's own, then gate's.
+
+    Raises:
+        GateError: a user's own template or chart spec cannot be used.
+    """
+    folders = folders or Folders()
+    drawn = charts(profile_of(result), folders)
+    limits = Limits()
+    while True:
+        html = _render(result, folders, drawn, limits)
+        smaller = limits.halved()
+        if len(html.encode()) <= LARGEST or smaller == limits:
+            return html
+        limits = smaller
+
+
+def _render(result: AdmissionResult, folders: Folders, drawn: Sequence[Chart], limits: Limits) -> str:
+    import jinja2
+    from markupsafe import Markup
+
+    style, script = _asset(folders, "reports/styles/report.css"), _asset(folders, "reports/scripts/report.js")
+    policy = (
+        f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([root / "reports/templates" for root in folders.roots]),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(number=_number, share=_share, bytes=_bytes, line=one_line, score=_score)
+    try:
+        template = environment.get_template("admission.html.j2")
+        return template.render(
+            page=page(result, drawn, limits),
+            result=result,
+            policy=policy,
+            # Safe: files of the repository and drawings of our own, no text of a dataset.
+            style=Markup(style),
+            script=Markup(script),
+            svg=Markup,
+        )
+    except jinja2.TemplateError as error:
+        name = getattr(error, "filename", None) or getattr(error, "name", None) or "admission.html.j2"
+        raise GateError(
+            f"the report template cannot be used: {error.message}",
+            where=f"{name}:{getattr(error, 'lineno', '?')}",
+            remedy="mend it, or remove your copy of reports/templates so that gate's own is used",
+        ) from error
+
+
+def _asset(folders: Folders, relative: str) -> str:
+    path = folders.find(relative)
+    if path is None:
+        raise GateError("a part of the report is missing", where=relative, remedy="install llm-gate again")
+    return path.read_text(encoding="utf-8").strip()
+
+
+def _digest(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _number(value: float) -> str:
+    return f"{value:,}"
+
+
+def _share(part: int, whole: int) -> str:
+    """A share as a percentage with two significant digits; nothing where there is nothing to divide."""
+    if whole == 0 or part == 0:
+        return ""
+    percent = 100 * part / whole
+    return "< 0.01 %" if percent < 0.01 else f"{percent:.0f} %" if percent >= 10 else f"{percent:.2g} %"
+
+
+def _bytes(size: int) -> str:
+    value, units = float(size), ["B", "kB", "MB", "GB", "TB"]
+    while value >= 1000 and len(units) > 1:
+        value, units = value / 1000, units[1:]
+    return f"{value:.0f} {units[0]}" if units[0] == "B" or value >= 100 else f"{value:.1f} {units[0]}"
+
+
+def _score(value: float) -> str:
+    return f"{value:.3f}".rstrip("0").rstrip(".")

@@ -1,0 +1,185 @@
+"""Results to render: a small dataset with one problem of each kind, built from the frames that checks really use."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from gate.admission.profile import profile
+from gate.admission.result import FINDINGS, AdmissionResult, RuleOutcome
+from gate.data.frame import EXAMPLES, MALFORMED, Dataset, SkippedFile, SourceFile
+from gate.data.views import Frames
+from gate.policy.model import Policy, Rule
+
+EMAIL = "maria.oliveira@contoso-mail.net"
+KEY = "AKIA4XQ7ZP2LM9TR6WBD"
+PHONE = "+49 171 5550 8812"
+HOSTILE = (
+    "</script><script>document.title='PWNED'</script><img src=x onerror=\"document.title='PWNED'\">"
+    "<a href=\"javascript:document.title='PWNED'\">x</a> [red]markup[/red] \x1b[31mansi \u202egnp.exe\u202c"
+)
+HOSTILE_FILE = "a<script>document.title='PWNED'</script>[bold]\x1b[2J\u202e.jsonl"
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def chat(number: int, prompt: str, answer: str, file: str = "train.jsonl", **other: object) -> dict[str, object]:
+    """One example with a user's and an assistant's turn."""
+    turns = [
+        {"role": role, "content": content, "name": None, "tool_calls": None, "tool_call_id": None}
+        for role, content in (("user", prompt), ("assistant", answer))
+    ]
+    example = dict.fromkeys(EXAMPLES) | {
+        "id": digest(prompt + "\0" + answer),
+        "record_id": digest(f"{file}:{number}"),
+        "file": file,
+        "row": number,
+        "line": number,
+        "shape": "messages",
+        "kind": "chat",
+        "split": "train",
+        "messages": turns,
+    }
+    return example | other
+
+
+def finding(rule: str, example: dict[str, object] | None = None, **values: object) -> dict[str, object]:
+    """One finding; `example` fills in where it is."""
+    at = {} if example is None else {name: example[name] for name in ("id", "file", "row")}
+    base = dict.fromkeys(FINDINGS) | {"severity": "error", "remedy": "fix", "message": "", "code": rule}
+    return base | {"rule": rule} | at | values
+
+
+def rule(name: str, **values: object) -> Rule:
+    settings: dict[str, object] = {
+        "id": name,
+        "check": name,
+        "severity": "error",
+        "tolerate": 0,
+        "remedy": "fix",
+        "why": f"A reason for {name} that an owner of data understands.",
+    }
+    return Rule(**(settings | values))  # type: ignore[arg-type]
+
+
+def build(
+    examples: Sequence[dict[str, object]],
+    findings: Sequence[dict[str, object]],
+    outcomes: Sequence[RuleOutcome],
+    *,
+    malformed: Sequence[dict[str, object]] = (),
+    skipped: Sequence[SkippedFile] = (),
+    **values: object,
+) -> AdmissionResult:
+    frame = pl.DataFrame(examples, schema=EXAMPLES, orient="row")
+    bad = pl.DataFrame(malformed, schema=MALFORMED, orient="row")
+    found = pl.DataFrame(findings, schema=FINDINGS, orient="row")
+    names = [*dict.fromkeys([*frame["file"].to_list(), *bad["file"].to_list()])]
+    files = tuple(
+        SourceFile(
+            path=name,
+            bytes=1234,
+            sha256=digest(name),
+            format="jsonl",
+            shape="messages",
+            split="train",
+            examples=frame.filter(pl.col("file") == name).height,
+            malformed=bad.filter(pl.col("file") == name).height,
+        )
+        for name in names
+    )
+    dataset = Dataset("data", frame, bad, files, tuple(skipped))
+    settings: dict[str, object] = {
+        "verdict": "fail",
+        "reason": "pii and near_duplicates failed",
+        "outcomes": tuple(outcomes),
+        "findings": found,
+        "dataset": dataset,
+        "policies": {"chat": Policy("chat", "for chat", (), digest("chat"), ("rules/admission/chat.yaml",))},
+        "profile": profile(dataset, Frames(frame, bad), found),
+        "version": "0.1.0",
+        "started": "2026-01-02T03:04:05+00:00",
+        "seconds": 1.25,
+    }
+    return AdmissionResult(**(settings | values))  # type: ignore[arg-type]
+
+
+def small_result() -> AdmissionResult:
+    """Every status, a malformed row, a cluster, PII with and without a span, hostile text and a hostile file name."""
+    long = "The parcel left our warehouse on Monday and should reach you within three working days. " * 3
+    rows = [
+        chat(1, "Where is my parcel?", long + "Reply to this message if it does not."),
+        chat(2, "Where is my parcel now?", long + "Answer this message if it does not."),
+        chat(3, "Where's my parcel?", long + "Reply to this letter if it does not arrive."),
+        chat(4, f"Write to {EMAIL} please", f"I wrote to {EMAIL} and called {PHONE}."),
+        chat(5, "What is the key?", f"The key is {KEY}, keep it safe."),
+        chat(6, HOSTILE, f"{HOSTILE} and more"),
+        chat(1, "Another file", "With an answer.", file=HOSTILE_FILE, split=None),
+    ]
+    start = rows[3]["messages"][0]["content"].index(EMAIL)  # type: ignore[index]
+    found = [
+        finding(
+            "near_duplicates", rows[1], code="near_duplicate", message="0.93 similar to train.jsonl:1",
+            group="g1", partner=rows[0]["id"], score=0.93, remedy="drop",
+        ),
+        finding(
+            "near_duplicates", rows[2], code="near_duplicate", message="0.88 similar to train.jsonl:1",
+            group="g1", partner=rows[0]["id"], score=0.88, remedy="drop",
+        ),
+        finding(
+            "pii", rows[3], code="EMAIL_ADDRESS", message="an e-mail address", field="messages[0].content",
+            start=start, end=start + len(EMAIL), evidence="m****.********@*******-****.***", score=1.0, remedy="redact",
+        ),
+        finding("pii", rows[4], code="SECRET", message="an access key", evidence="A*******", remedy="redact"),
+        finding("structure", rows[5], code="odd", message="looks odd", severity="warning"),
+        finding("structure", rows[6], code="odd", message="looks odd", evidence=HOSTILE, severity="warning"),
+        finding("expectations", code="row_count", message="fewer rows than expected", severity="warning"),
+    ]  # fmt: skip
+    bad = dict.fromkeys(MALFORMED) | {
+        "file": "train.jsonl", "row": 7, "line": 7, "offset": 4096, "digest": digest("bad"), "kind": "chat",
+        "reason": "invalid_json", "message": "the line is no JSON", "head": f'{{"messages": {HOSTILE}',
+    }  # fmt: skip
+    outcomes = [
+        RuleOutcome(rule("structure", severity="warning"), ("chat",), "warned", 8, 2, 0),
+        RuleOutcome(rule("exact_duplicates", remedy="drop"), ("chat",), "passed", 7, 0, 0),
+        RuleOutcome(rule("near_duplicates", remedy="drop", tolerate=0.01), ("chat",), "failed", 7, 2, 0),
+        RuleOutcome(rule("pii", remedy="redact"), ("chat",), "failed", 7, 2, 0),
+        RuleOutcome(rule("names"), ("chat",), "errored", reason="ValueError at pii.py:12: [red]no model[/red]"),
+        RuleOutcome(rule("expectations"), ("chat", None), "skipped", reason="there was nothing to look at"),
+    ]
+    return build(rows, found, outcomes, malformed=[bad], skipped=[SkippedFile("README.md", "not data")])
+
+
+@pytest.fixture
+def small() -> AdmissionResult:
+    return small_result()
+
+
+@pytest.fixture
+def chromium() -> str:
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("no Chromium is installed")
+    return path
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """Compare with a file in `tests/reporting/golden/`; `GATE_UPDATE_GOLDEN=1` writes it anew."""
+    import os
+
+    def compare(name: str, text: str) -> None:
+        path = Path(__file__).parent / "golden" / name
+        if os.environ.get("GATE_UPDATE_GOLDEN"):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        assert text == path.read_text(encoding="utf-8"), f"GATE_UPDATE_GOLDEN=1 pytest {request.node.nodeid}"
+
+    return compare
