@@ -20,10 +20,8 @@ from gate.data.views import Frames
 from gate.errors import PolicyError
 from gate.folders import Folders
 
-__all__ = ["LANE", "ExpectationsParams", "expectations", "warm"]
-
 LANE = "great_expectations"
-"""The lane that holds GX; `warm` may be submitted to it ahead of time."""
+"""The lane whose process holds GX."""
 
 NOTHING_EVALUATED = "nothing_evaluated"
 
@@ -37,6 +35,12 @@ class ExpectationsParams(Params):
     suite: str
     """A suite's name (a file in `rules/expectations/`), or the path of a suite, ending in `.json`, below the
     folder of `gate.yaml`."""
+
+
+def _warm(params: ExpectationsParams, context: Context) -> None:
+    """Read the suite, so that a wrong one is told before the data is read, and let the lane import GX."""
+    read_suite(params.suite, context.folders)
+    context.workers.submit(LANE, warm)
 
 
 def _needs_source(params: ExpectationsParams, folders: Folders) -> bool:
@@ -66,6 +70,7 @@ def _canonical_only(expectation: Expectation) -> bool:
     fails=({"instruction": "Who are you?", "output": "I am {{name}}, an assistant made by {{author}}."},),
     passes=({"instruction": "Who are you?", "output": "I am Ada, an assistant made by Acme."},),
     needs_source=_needs_source,
+    warm=_warm,
 )
 def expectations(frames: Frames, params: ExpectationsParams, context: Context) -> Measurement:
     """What a Great Expectations suite expects of the examples, and Great Expectations finds not to hold.
@@ -152,6 +157,8 @@ def _findings(expectation: Expectation, result: Result, examples: pl.DataFrame) 
     if result.success and result.evaluated != 0:
         return NOTHING_FOUND
     subject = expectation.field or "the dataset"
+    if expectation.rule is not None:
+        subject = f"{expectation.rule}: {subject}"
     shared = {"severity": [severity], "field": [expectation.field]}
     if result.success:
         if "row_condition" in expectation.kwargs:
@@ -191,4 +198,4 @@ def _shown(value: object) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:,.6g}" if value != int(value) else f"{int(value):,}"
+    return f"{int(value):,}" if float(value).is_integer() else f"{value:,.6g}"

@@ -25,6 +25,7 @@ _RUNTIME = frozenset({"result_format", "catch_exceptions", "include_config", "ba
 """Keys among the `kwargs` that say how to report, not what to expect; gate reports in its own way."""
 
 _CORE_MODULE = re.compile(r"^from [\w.]*\b(expect_\w+|unexpected_rows_expectation) import", re.MULTILINE)
+_SLUG = re.compile(r"[\w-]{1,60}")
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 _WORD = re.compile(r"[A-Za-z_][\w.]*")
 
@@ -39,6 +40,8 @@ class Expectation:
     """Its arguments as the file gives them, without those that only say how to report."""
     severity: str | None = None
     """GX's own: `critical`, `warning` or `info`."""
+    rule: str | None = None
+    """What its meta calls it, e.g. `no-unfilled-slots`."""
 
     @property
     def about_columns(self) -> bool:
@@ -168,9 +171,15 @@ def _expectation(entry: object, where: str) -> Expectation:
     condition = kwargs.get("row_condition")
     if isinstance(condition, str) and "@" in _QUOTED.sub("", condition):
         raise PolicyError("its row condition reaches for Python objects (@)", where=where, remedy="name columns only")
-    severity = entry.get("severity")
+    severity, meta = entry.get("severity"), entry.get("meta")
+    rule = meta.get("rule") if isinstance(meta, dict) else None
     kept = {key: value for key, value in kwargs.items() if key not in _RUNTIME}
-    return Expectation(kind, kept, severity if isinstance(severity, str) else None)
+    return Expectation(
+        kind,
+        kept,
+        severity if isinstance(severity, str) else None,
+        rule if isinstance(rule, str) and _SLUG.fullmatch(rule) else None,
+    )
 
 
 @cache

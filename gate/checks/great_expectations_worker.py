@@ -260,7 +260,7 @@ def _on_values(result: Result, frame: pd.DataFrame, expectation: tuple[str, Kwar
     """
     kind, kwargs = expectation
     column = kwargs.get("column")
-    if result.by_row or column not in frame.columns or kwargs.get("row_condition") or "null" in kind:
+    if result.by_row or frame.empty or column not in frame.columns or kwargs.get("row_condition") or "null" in kind:
         return result
     return replace(result, evaluated=int(frame[column].notna().sum()))
 

@@ -13,7 +13,7 @@ from gate.checks.structure_answers import answer_problems
 from gate.checks.structure_problems import Problem
 from gate.checks.structure_tools import id_problems, tool_problems
 from gate.checks.structure_turns import turn_problems, turns
-from gate.data.malformed import Reason
+from gate.data.malformed import MEANINGS
 from gate.data.views import Frames
 
 
@@ -29,7 +29,7 @@ class StructureParams(Params):
     params=StructureParams,
     codes={
         **{problem.value: problem.meaning for problem in Problem},
-        **{reason.value: reason.meaning for reason in Reason},
+        **{reason.value: meaning for reason, meaning in MEANINGS.items()},
     },
     fails=(
         {"messages": [{"role": "user", "content": "What is 2 + 2?"}, {"role": "assistant", "content": " "}]},

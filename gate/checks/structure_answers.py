@@ -7,8 +7,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from gate.checks.structure_problems import Problem
-from gate.checks.structure_turns import blank
-from gate.data.masking import mask_text
+from gate.checks.structure_turns import blank, excerpt
 
 _HEAD = 80  # characters of an answer that are shown as evidence
 
@@ -113,5 +112,4 @@ def _equal(rows: pl.LazyFrame, left: str, right: str) -> pl.DataFrame:
         return pl.col(name).str.replace_all(r"\s+", " ").str.strip_chars()
 
     same = rows.filter(start(left) == start(right)).filter(folded(left) == folded(right)).collect()
-    shown = [mask_text(text[:_HEAD]) for text in same[left]]  # a loop over findings: masking is regular expressions
-    return same.with_columns(pl.Series("evidence", shown, dtype=pl.String))
+    return same.with_columns(pl.Series("evidence", [excerpt(text, _HEAD) for text in same[left]], dtype=pl.String))

@@ -13,7 +13,7 @@ import orjson
 import polars as pl
 
 from gate.checks.structure_problems import Problem
-from gate.data.masking import mask_text
+from gate.checks.structure_turns import excerpt
 
 _BRIEF = 60  # characters of a tool's name that are shown
 
@@ -122,7 +122,7 @@ def _faults(text: str, offered: frozenset[str] | None) -> Iterator[tuple[Problem
         if not isinstance(name, str) or not name.strip():
             yield Problem.TOOL_CALL_WITHOUT_NAME, f"call {number} does not say which tool it calls", None
         elif offered is not None and name not in offered:
-            shown = mask_text(name[:_BRIEF])
+            shown = excerpt(name, _BRIEF)
             yield Problem.UNKNOWN_TOOL, f"call {number} names none of the {len(offered)} tools on offer", shown
         arguments = body.get("arguments", body.get("input"))
         if isinstance(arguments, str):
