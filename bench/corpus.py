@@ -103,7 +103,7 @@ def generate(plan: Plan, out: Path) -> pl.DataFrame:
     place: dict[int, tuple[str, int]] = {}
     for number, name in enumerate(_names(plan)):
         members = [int(row) for row in order if files[row] == number]
-        shape = "messages" if "messages" in name else name.split("-")[0]
+        shape = name.split(".")[0].split("-")[0]
         if members:
             _write(out / "data" / name, shape, members, rows, words, plan)
         place.update({row: (name, at) for at, row in enumerate(members, start=1)})
