@@ -22,7 +22,7 @@ class Folders:
     @property
     def roots(self) -> tuple[Path, ...]:
         """The folders searched, first wins."""
-        return (SHIPPED,) if self.user is None else (self.user, SHIPPED)
+        return (SHIPPED,) if self.user in (None, SHIPPED) else (self.user, SHIPPED)
 
     def find(self, relative: str, *, after: Path | None = None) -> Path | None:
         """The first file of that relative path, e.g. `rules/admission/chat.yaml`.
@@ -42,8 +42,12 @@ class Folders:
         return sorted(found)
 
     def origin(self, path: Path) -> str:
-        """How to name a file to a person: relative to the root it was found under."""
+        """How to name a file to a person: relative to the root it was found under.
+
+        Where the user has a folder of their own, gate's files say so: `gate:rules/admission/chat.yaml`.
+        """
         for root in self.roots:
             if path.is_relative_to(root):
-                return path.relative_to(root).as_posix()
+                mark = "gate:" if root != self.roots[0] else ""
+                return mark + path.relative_to(root).as_posix()
         return path.as_posix()

@@ -1,12 +1,13 @@
 """What a policy says, once read: rules with their effective values and where each value came from.
 
-A file's own form (`PolicyFile`, `RuleFile`) is what a person writes; a `Policy` is what is left after
+A file's own form (`gate.policy.form`) is what a person writes; a `Policy` is what is left after
 `extends:` has been followed.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import floor
 from typing import Literal
 
 from gate.data.columns import ColumnMap
@@ -45,7 +46,8 @@ class Rule:
 
     def allowance(self, examined: int) -> int:
         """How many flagged examples out of `examined` still pass."""
-        return self.tolerate if isinstance(self.tolerate, int) else int(self.tolerate * examined)
+        # Rounded first: 0.29 x 100 is 28.999999999999996 in binary, and 29 to the person who wrote it.
+        return self.tolerate if isinstance(self.tolerate, int) else floor(round(self.tolerate * examined, 6))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,80 @@
+"""A repository's own settings: `gate.yaml`, found upwards from the data."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gate.data.columns import ColumnMap
+from gate.errors import PolicyError
+from gate.policy.form import SettingsForm
+from gate.policy.load import is_file_name, validated
+from gate.policy.model import Place
+from gate.policy.yaml_file import read_yaml
+
+FILE = "gate.yaml"
+_MISNAMED = ("gate.yml", ".gate.yaml", ".gate.yml")
+_OWN_RULES = ("rules/admission", "rules/expectations")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a repository says about itself; everything is empty where it says nothing."""
+
+    path: Path | None = None
+    """The `gate.yaml` that was found."""
+    root: Path | None = None
+    """Its folder, to which its paths are relative."""
+    folder: Path | None = None
+    """The user's folder for `Folders`: that of `gate.yaml`, else the nearest one upwards that has rules."""
+    paths: tuple[str, ...] = ()
+    """What to check where nothing is named, relative to `root`."""
+    policy: Mapping[str, str] = field(default_factory=dict)
+    """A policy's name or absolute file by kind (`chat`, …; `base` for rows of unknown kind)."""
+    columns: ColumnMap | None = None
+    places: Mapping[str, Place] = field(default_factory=dict)
+    """Where each setting stands, by dotted key."""
+
+
+def find_settings(start: Path) -> Settings:
+    """Look for `gate.yaml` from the data upwards, as far as the root of the repository (`.git`) or of the file
+    system.
+
+    Args:
+        start: a file or folder of data.
+
+    Raises:
+        PolicyError: the file is there and does not say something gate can do, or is misnamed.
+    """
+    here = start.resolve()
+    own_rules: Path | None = None
+    for folder in (here, *here.parents):
+        if os.path.lexists(folder / FILE):
+            return _read(folder)
+        for name in _MISNAMED:
+            if os.path.lexists(folder / name):
+                raise PolicyError(
+                    "settings of this name are not read", where=str(folder / name), remedy=f"name it {FILE}"
+                )
+        if own_rules is None and any((folder / each).is_dir() for each in _OWN_RULES):
+            own_rules = folder
+        if os.path.lexists(folder / ".git"):
+            break
+    return Settings(folder=own_rules)
+
+
+def _read(root: Path) -> Settings:
+    content = read_yaml(root / FILE, FILE)
+    form = validated(SettingsForm, content)
+    policies = form.policy.model_dump(exclude_none=True) if form.policy else {}
+    return Settings(
+        path=root / FILE,
+        root=root,
+        folder=root,
+        paths=tuple(form.paths or ()),
+        policy={kind: str(root / name) if is_file_name(name) else name for kind, name in policies.items()},
+        columns=form.columns,
+        places=content.places,
+    )
