@@ -1,0 +1,138 @@
+"""Renders the measured numbers as Markdown, beside the targets that they were measured for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+Json = dict[str, Any]
+"""What a section measured, as JSON holds it: the sections differ, so no one type fits them."""
+
+MIB = 2**20
+
+HEAD = """# What was measured
+
+Written by `make bench` from `bench/results.json`; nothing here is estimated or carried over from a smaller run.
+Times are wall clock from the start of the process to its end, imports included unless it says otherwise; gate's
+is the least of its runs, and all runs are listed. Memory is the highest sum of resident memory over the whole
+process tree (pages that processes share are counted for each). The composition is `bench/composition.py`, run on
+the same rows in the same session; its clock stops before its candidates are verified.
+"""
+
+
+def render(results: dict[str, Json], remarks: str) -> str:
+    """The whole page."""
+    parts = [HEAD, "## Targets\n", table(["target", "measured", ""], list(targets(results)))]
+    for name, title in (
+        ("examples", "The example data, cold"),
+        ("real", "The real shared rows"),
+        ("generated", "Generated rows"),
+    ):
+        if name in results:
+            parts += [f"## {title}\n", stamp(results[name]), check(results[name]["measured"])]
+    if "findings" in results:
+        parts += ["## What the default policy finds in real datasets\n", stamp(results["findings"])]
+        parts.append(findings(results["findings"]["measured"]["datasets"]))
+    for name, title in (("duplicates", "Duplicates alone, from reading to verified"), ("pii", "Personal data alone")):
+        if name in results:
+            measured = results[name]["measured"]
+            parts += [f"## {title}\n", stamp(results[name]), f"{measured['rows']:,} generated rows.\n"]
+            parts.append(contenders(measured["contenders"]))
+    if remarks:
+        parts.append(remarks.strip())
+    if results:
+        latest = max(results.values(), key=lambda section: str(section["date"]))
+        parts += ["## Versions\n", table(["library", "version"], [[*pair] for pair in latest["versions"].items()])]
+    return "\n".join(part.rstrip() + "\n" for part in parts)
+
+
+def table(header: list[str], rows: list[list[object]]) -> str:
+    """A Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "".join(f"| {' | '.join(str(cell) for cell in line)} |\n" for line in lines)
+
+
+def stamp(section: Json) -> str:
+    """When and on what a section was measured."""
+    on = section["machine"]
+    return (
+        f"{section['date']}, {on['cores']} cores ({on['cpu']}), {on['memory_gib']} GiB, Python {on['python']}, "
+        f"load {on['load']} at the end.\n"
+    )
+
+
+def check(measured: Json) -> str:
+    """One comparison of `gate check` with the composition."""
+    gate, other = measured["gate"], measured.get("composition")
+    rows: list[list[object]] = [
+        [
+            "`gate check`",
+            f"{gate['seconds']} s",
+            ", ".join(map(str, gate["all_seconds"])),
+            f"{gate['peak_bytes'] // MIB:,} MiB",
+        ]
+    ]
+    if other:
+        stages = ", ".join(f"{name} {value:.1f}" for name, value in other["stages"].items())
+        rows.append(["composition", f"{other['seconds']} s", stages, f"{other['peak_bytes'] // MIB:,} MiB"])
+    size = f"{measured['bytes'] / MIB:.1f} MiB"
+    text = f"{measured['rows']:,} rows, {size}, verdict `{measured['verdict']}`.\n\n"
+    text += table(["", "seconds", "runs, or stages", "peak memory"], rows)
+    if other:
+        text += (
+            f"\nRatio **{measured['ratio']}×**. The composition listed {other['candidates']:,} candidates, of which "
+        )
+        text += f"{other['pairs']:,} are similar pairs, all broken up by gate, and {other['pii']:,} pieces of personal "
+        text += "data, the same as gate's.\n"
+    if "recall" in measured:
+        found = [[how, f"{count['planted']:,}", f"{count['found']:,}"] for how, count in measured["recall"].items()]
+        text += "\n" + table(["planted", "rows", "found"], found)
+    return text
+
+
+def findings(datasets: dict[str, Json]) -> str:
+    """Findings of the default policy by dataset, rule and code."""
+    rows: list[list[object]] = []
+    for name, one in datasets.items():
+        found = [f"{each['rule']} `{each['code']}` ({each['severity']}) {each['findings']:,}" for each in one["found"]]
+        rows.append([f"`{name}`", f"{one['rows']:,}", one["verdict"], "<br>".join(found) or "nothing"])
+    return table(["dataset", "rows", "verdict", "findings"], rows)
+
+
+def contenders(measured: list[Json]) -> str:
+    """Whatever one script printed of each contender."""
+    names = list(dict.fromkeys(name for one in measured for name in one))
+    return table(names, [[_cell(one.get(name)) for name in names] for one in measured])
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else f"{value:,.4g}" if isinstance(value, float) else str(value)
+
+
+def targets(results: dict[str, Json]) -> Iterator[list[object]]:
+    """The project's targets on 2 cores, what was measured for each, and whether that meets it."""
+    examples, real, generated = (_measured(results, name) for name in ("examples", "real", "generated"))
+    if generated and "ratio" in generated:
+        yield _target(f"{generated['rows']:,} generated rows: ≥ 20× the composition", generated["ratio"], 20, "×")
+    if real:
+        yield _target(f"{real['rows']:,} real rows, cold start to verdict: ≤ 10 s", real["gate"]["seconds"], -10, " s")
+        if "ratio" in real:
+            yield _target("the same: ≥ 4× the composition", real["ratio"], 4, "×")
+    if examples:
+        seconds = examples["gate"]["seconds"]
+        yield _target(f"{examples['rows']:,} example rows, cold: ≤ 6 s", seconds, -6, " s")
+    for name, one in (("real rows", real), ("generated rows", generated)):
+        if one:
+            limit = (1.5 * 1024 * MIB + 3 * one["bytes"]) // MIB
+            text = f"peak memory on {one['rows']:,} {name}: ≤ 1.5 GiB + 3 × input = {limit:,.0f} MiB"
+            yield _target(text, one["gate"]["peak_bytes"] // MIB, -limit, " MiB")
+
+
+def _measured(results: dict[str, Json], name: str) -> Json | None:
+    return results[name]["measured"] if name in results else None
+
+
+def _target(text: str, value: float, limit: float, unit: str) -> list[object]:
+    """A limit above zero is a floor, one below zero a ceiling."""
+    met = value >= limit if limit > 0 else value <= -limit
+    return [text, f"{value:,}{unit}", "met" if met else "**missed**"]

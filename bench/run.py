@@ -1,0 +1,173 @@
+"""Runs the benchmarks and writes what was measured: `make bench`.
+
+Each section is measured on its own and kept in `bench/results.json` with its date, so that one can be repeated
+without the others; `bench/RESULTS.md` is rendered from that file and from the remarks in `bench/remarks.md`.
+`--quick` runs every section at a tiny size, into a folder of one's own, to see that the benchmark still works.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from bench.check import REPOSITORY, compare
+from bench.corpus import Plan, generate
+from bench.results import Json, render
+
+REAL = REPOSITORY.parent / "shared" / "data"
+"""Real datasets, where they lie beside the checkout."""
+EXAMPLES = REPOSITORY / "examples" / "support-desk"
+LIBRARIES = ("polars", "numpy", "datasketch", "rensa", "presidio-analyzer", "spacy", "great-expectations", "pandas")
+
+
+def main() -> None:
+    """Read the arguments, run the sections asked for, write both files."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--section", action="append", choices=list(SECTIONS), help="only these; may repeat")
+    parser.add_argument("--rows", type=int, default=200_000, help="size of the generated corpus")
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--alone", action="store_true", help="leave the slow composition out")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes; needs --out")
+    parser.add_argument("--out", type=Path, default=REPOSITORY / "bench", help="folder of the results")
+    arguments = parser.parse_args()
+    if arguments.quick:
+        if arguments.out == REPOSITORY / "bench":
+            parser.error("--quick measures nothing worth keeping: name another folder with --out")
+        arguments.rows, arguments.repeat = 300, 1
+    store = arguments.out / "results.json"
+    results: dict[str, Json] = json.loads(store.read_text(encoding="utf-8")) if store.is_file() else {}
+    for name in arguments.section or SECTIONS:
+        print(f"measuring {name} …", file=sys.stderr, flush=True)
+        measured = SECTIONS[name](arguments)
+        if measured is None:
+            print(f"{name}: there is nothing to measure it on here", file=sys.stderr)
+            continue
+        stamp = {"date": datetime.now(UTC).isoformat(timespec="minutes"), "machine": machine(), "versions": versions()}
+        results[name] = {**stamp, "measured": measured}
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        store.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    remarks = REPOSITORY / "bench" / "remarks.md"
+    text = render(results, remarks.read_text(encoding="utf-8") if remarks.is_file() else "")
+    (arguments.out / "RESULTS.md").write_text(text, encoding="utf-8")
+
+
+def examples(arguments: argparse.Namespace) -> Json:
+    """Cold start to verdict on the example data."""
+    return compare(EXAMPLES, repeat=arguments.repeat, alone=True)
+
+
+def real(arguments: argparse.Namespace) -> Json | None:
+    """The real shared rows, against the composition."""
+    if arguments.quick or not REAL.is_dir():
+        return None
+    return compare(REAL, repeat=arguments.repeat, alone=arguments.alone)
+
+
+def generated(arguments: argparse.Namespace) -> Json:
+    """A generated corpus with planted truth, against the composition."""
+    with tempfile.TemporaryDirectory() as folder:
+        size = min(200, max(10, arguments.rows // 100))
+        generate(Plan(rows=arguments.rows, template_size=size), Path(folder))
+        measured = compare(Path(folder) / "data", repeat=arguments.repeat, alone=arguments.alone)
+    return {**measured, "data": f"bench/corpus.py --rows {arguments.rows} --template-size {size}"}
+
+
+def findings(arguments: argparse.Namespace) -> Json | None:
+    """What the default policy finds in each real dataset, by rule and code."""
+    if arguments.quick or not REAL.is_dir():
+        return None
+    files = sorted(path for path in REAL.rglob("*") if path.suffix in (".json", ".jsonl"))
+    found: dict[str, object] = {}
+    for path in files:
+        measured = compare(path, repeat=1, alone=True)
+        name = path.relative_to(REAL).as_posix()
+        found[name] = {"rows": measured["rows"], "verdict": measured["verdict"], "found": measured["found"]}
+    return {"datasets": found}
+
+
+def script(name: str) -> Callable[[argparse.Namespace], Json | None]:
+    """A section of its own script, which prints JSON: one object, or one per line."""
+
+    def run(arguments: argparse.Namespace) -> Json | None:
+        path = REPOSITORY / "bench" / f"{name}.py"
+        with tempfile.TemporaryDirectory() as folder:
+            rows = min(arguments.rows, SCRIPT_ROWS[name])
+            generate(Plan(rows=rows, files=1, template_size=min(200, max(10, rows // 100))), Path(folder))
+            command = [sys.executable, str(path), *SCRIPT_ARGUMENTS[name](Path(folder), arguments)]
+            printed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=REPOSITORY).stdout
+        return {"rows": rows, "contenders": _objects(printed)}
+
+    return run
+
+
+def _objects(printed: str) -> list[Json]:
+    """Every JSON object in what a script printed."""
+    decoder, found, at = json.JSONDecoder(), [], printed.find("{")
+    while at >= 0:
+        value, end = decoder.raw_decode(printed, at)
+        found.append(value)
+        at = printed.find("{", end)
+    return found
+
+
+def machine() -> dict[str, object]:
+    """What it was measured on."""
+    model = next(
+        (line.split(":", 1)[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")),
+        platform.machine(),
+    )
+    memory = next((int(line.split()[1]) for line in _lines("/proc/meminfo") if line.startswith("MemTotal")), 0)
+    return {
+        "cpu": model,
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gib": round(memory / 2**20, 1),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "load": round(os.getloadavg()[0], 1),
+    }
+
+
+def _lines(path: str) -> list[str]:
+    return Path(path).read_text(encoding="utf-8").splitlines() if Path(path).is_file() else []
+
+
+def versions() -> dict[str, str]:
+    """Of the libraries that do the work."""
+    found = {}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "absent"
+    return found
+
+
+SCRIPT_ROWS = {"duplicates": 50_000, "pii": 20_000}
+SCRIPT_ARGUMENTS: dict[str, Callable[[Path, argparse.Namespace], list[str]]] = {
+    "duplicates": lambda folder, arguments: [str(folder / "data")],
+    "pii": lambda folder, arguments: [str(folder / "data")],
+}
+
+SECTIONS: dict[str, Callable[[argparse.Namespace], Json | None]] = {
+    "examples": examples,
+    "real": real,
+    "generated": generated,
+    "findings": findings,
+    "duplicates": script("duplicates"),
+    "pii": script("pii"),
+}
+
+if __name__ == "__main__":
+    main()
