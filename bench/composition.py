@@ -66,7 +66,7 @@ def main() -> None:
     lap("pii")
     unexpected = expectations(examples, arguments.suites)
     lap("expectations")
-    total = sum(seconds.values())
+    total, processor = sum(seconds.values()), time.process_time()
 
     pairs = [pair for pair in candidates if _alike(examples, sets, pair, arguments.threshold)]
     places = [
@@ -76,6 +76,7 @@ def main() -> None:
         "rows": len(examples),
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
         "total": round(total, 3),
+        "cpu": round(processor, 3),
         "candidates": len(candidates),
         "pairs": places,
         "pii": found,

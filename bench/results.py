@@ -74,14 +74,20 @@ def check(measured: Json) -> str:
     ]
     if other:
         stages = ", ".join(f"{name} {value:.1f}" for name, value in other["stages"].items())
-        rows.append(["composition", f"{other['seconds']} s", stages, f"{other['peak_bytes'] // MIB:,} MiB"])
+        rows.append(
+            [
+                "composition",
+                f"{other['seconds']:.2f} s",
+                f"{other['cpu_seconds']:.2f} s",
+                stages,
+                f"{other['peak_bytes'] // MIB:,} MiB",
+            ]
+        )
     size = f"{measured['bytes'] / MIB:.1f} MiB"
     text = f"{measured['rows']:,} rows, {size}, verdict `{measured['verdict']}`.\n\n"
-    text += table(["", "seconds", "runs, or stages", "peak memory"], rows)
+    text += table(["", "wall", "processor time", "runs, or stages", "peak memory"], rows)
     if other:
-        text += (
-            f"\nRatio **{measured['ratio']}×**. The composition listed {other['candidates']:,} candidates, of which "
-        )
+        text += f"\nRatio **{measured['ratio']}×** of wall time, {measured['cpu_ratio']}× of processor time. The composition listed {other['candidates']:,} candidates, of which "
         text += f"{other['pairs']:,} are similar pairs, all broken up by gate, and {other['pii']:,} pieces of personal "
         text += "data, the same as gate's.\n"
     if "recall" in measured:

@@ -29,7 +29,7 @@ def structure(grammar: Grammar) -> list[Slot]:
             ),
         ),
         chat("empty_turn", "a customer's turn is blank", lambda row: turns(row)[3].update(content="  ")),
-        chat("empty_conversation", "a conversation without a turn", lambda row: turns(row).clear()),
+        chat("missing_field", "a conversation without a turn", lambda row: turns(row).clear()),
         chat(
             "system_not_first",
             "the system message stands second",
@@ -89,7 +89,7 @@ def structure(grammar: Grammar) -> list[Slot]:
             lambda row: turns(row).insert(_tool_turn(row) + 1, {"role": "user", "content": "Are you still there?"}),
             tool=True,
         ),
-        chat("tools_not_json", "the tools on offer break off", lambda row: row.update(tools='[{"type": '), tool=True),
+        chat("wrong_type", "the tools on offer break off", lambda row: row.update(tools='[{"type": '), tool=True),
         broken(
             "same_answers",
             "both answers are the same but for a space",
