@@ -1,0 +1,146 @@
+"""The check for prompts that are answered in ways which contradict each other."""
+
+from __future__ import annotations
+
+import polars as pl
+from pydantic import Field
+
+from gate.checks.base import NOTHING_FOUND, Context, Measurement, Params, check, found
+from gate.checks.duplicates.canonical import canonical_content, conversation, has_content
+from gate.data.views import Frames
+
+CODES = {
+    "different_answers": "chat: the same prompt has another answer in another row",
+    "opposite_labels": "feedback: the same prompt and answer have the opposite label in another row",
+    "opposite_preferences": "preference: the answer chosen here is rejected in another row with the same prompt",
+}
+
+_MESSAGES = {
+    "different_answers": "The same prompt has another answer in {}.",
+    "opposite_labels": "The same answer to the same prompt has the opposite label in {}.",
+    "opposite_preferences": "One of two answers to the same prompt is chosen in one row and rejected in the other, {}.",
+}
+
+
+class ConflictingAnswersParams(Params):
+    minimum_words: int = Field(default=0, ge=0)
+    """Prompts of fewer words (runs of anything but white space, all turns counted) are not compared: an
+    opener such as "Hello" has many good answers. 0 compares every prompt."""
+
+
+@check(
+    "conflicting_answers",
+    params=ConflictingAnswersParams,
+    codes=CODES,
+    fails=(
+        {"instruction": "How many days does a leap year have?", "output": "A leap year has 366 days."},
+        {"instruction": "How many days does a leap year have?", "output": "A leap year has 364 days."},
+    ),
+    passes=({"instruction": "How many days does a leap year have?", "output": "A leap year has 366 days."},),
+)
+def conflicting_answers(frames: Frames, params: ConflictingAnswersParams, context: Context) -> Measurement:
+    """Rows whose prompt, after folding, comes again with an answer that contradicts theirs: another response
+    (chat), the opposite label on the same response (feedback), or the opposite preference.
+
+    Different responses with labels, or different pairs of chosen and rejected, are what such data is made of
+    and no conflict. An answer that is empty or not there conflicts with nothing.
+    """
+    rows = _comparable(frames, params.minimum_words)
+    if rows.is_empty():
+        return Measurement(NOTHING_FOUND, 0, {"rows": 0.0}, skipped="no row has a prompt with an answer to compare")
+    conflicts = pl.concat([_different_answers(rows), _opposite_labels(rows), _opposite_preferences(rows)])
+    # A row is reported once, with the first row that contradicts it.
+    place = ("file", "row")
+    first = conflicts.sort(*place, "other_file", "other_row").unique("at", keep="first", maintain_order=True)
+    groups = rows.group_by("prompt").agg(group=pl.col("id").min().str.head(16))
+    where = pl.format("{}:{}", "other_file", "other_row")
+    message = pl.coalesce(
+        pl.when(pl.col("code") == code).then(pl.format(text, where)) for code, text in _MESSAGES.items()
+    )
+    findings = found(
+        first.join(groups, on="prompt", how="left", maintain_order="left").select(
+            "code", "id", "file", "row", "group", message=message, partner="other_id", remedy=pl.lit("review")
+        )
+    )
+    figures = {
+        "rows": float(rows.height),
+        "prompts": float(rows["prompt"].n_unique()),
+        "conflicting_rows": float(findings.height),
+        "conflicting_prompts": float(findings["group"].n_unique()),
+    }
+    return Measurement(findings, rows.height, figures)
+
+
+def _comparable(frames: Frames, minimum_words: int) -> pl.DataFrame:
+    """The rows with a prompt and an answer: at, kind, id, file, row, label, prompt, response, rejected.
+
+    Prompts, responses and rejected answers are numbers: the same content has the same one.
+    """
+    response = canonical_content(frames, "response", with_label=False)
+    rejected = conversation(frames.examples["rejected"])
+    rows = frames.examples.select(
+        "kind",
+        "id",
+        "file",
+        "row",
+        "label",
+        at=pl.int_range(pl.len()),
+        words=frames.prompt.str.count_matches(r"\S+"),
+        prompt=canonical_content(frames, "prompt", with_label=False),
+        response=response,
+        rejected=pl.when(pl.lit(has_content(rejected))).then(pl.format("preference\x1f\x1c\x1f{}", rejected)),
+    ).filter(pl.col("prompt", "response").is_not_null(), pl.col("words") >= minimum_words)
+    return rows.with_columns(pl.col("prompt").rank("dense"))
+
+
+def _with_other(rows: pl.DataFrame, code: str) -> pl.DataFrame:
+    return rows.select("at", "prompt", "id", "file", "row", "other_id", "other_file", "other_row", code=pl.lit(code))
+
+
+def _different_answers(rows: pl.DataFrame) -> pl.DataFrame:
+    """Chat rows of prompts with several responses; the other is the first row with the first other response."""
+    chat = rows.filter(pl.col("kind") == "chat").filter(pl.col("response").n_unique().over("prompt") > 1)
+    # Per prompt and response the first row; then per prompt the two first of these: one of them always differs.
+    answers = (
+        chat.sort("file", "row")
+        .unique(["prompt", "response"], keep="first", maintain_order=True)
+        .group_by("prompt", maintain_order=True)
+        .head(2)
+        .select("prompt", "response", other_id="id", other_file="file", other_row="row")
+    )
+    pairs = chat.join(answers, on="prompt", suffix="_other").filter(pl.col("response") != pl.col("response_other"))
+    return _with_other(pairs, "different_answers")
+
+
+def _opposite_labels(rows: pl.DataFrame) -> pl.DataFrame:
+    """Feedback rows with the same prompt and response as a row with the other label."""
+    same = ["prompt", "response"]
+    feedback = rows.filter((pl.col("kind") == "feedback") & pl.col("label").is_not_null())
+    others = (
+        feedback.sort("file", "row")
+        .unique([*same, "label"], keep="first", maintain_order=True)
+        .select(*same, label=~pl.col("label"), other_id="id", other_file="file", other_row="row")
+    )
+    return _with_other(feedback.join(others, on=[*same, "label"]), "opposite_labels")
+
+
+def _opposite_preferences(rows: pl.DataFrame) -> pl.DataFrame:
+    """Preference rows of one prompt in which an answer is chosen that another row rejects."""
+    preference = rows.filter(
+        (pl.col("kind") == "preference") & pl.col("rejected").is_not_null(), pl.col("rejected") != pl.col("response")
+    )
+    pairs = preference.join(
+        preference.sort("file", "row")
+        .unique(["prompt", "rejected"], keep="first", maintain_order=True)
+        .select("prompt", "rejected", other_id="id", other_file="file", other_row="row", other_at="at"),
+        left_on=["prompt", "response"],
+        right_on=["prompt", "rejected"],
+    )
+    back = preference.join(
+        preference.sort("file", "row")
+        .unique(["prompt", "response"], keep="first", maintain_order=True)
+        .select("prompt", "response", other_id="id", other_file="file", other_row="row", other_at="at"),
+        left_on=["prompt", "rejected"],
+        right_on=["prompt", "response"],
+    )
+    return pl.concat([_with_other(pairs, "opposite_preferences"), _with_other(back, "opposite_preferences")])

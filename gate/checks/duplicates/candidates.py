@@ -1,0 +1,116 @@
+"""Buckets of texts that agree in a band, and the pairs that they propose.
+
+Nodes are positions in the order of keeping, so that the first node of a bucket is the one to be kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gate.checks.duplicates.verification import Nodes, ShingleSets
+
+PAIRS_AT_A_TIME = 4_000_000
+"""Pairs that are enumerated at a time (32 MB for each of a few arrays)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Buckets:
+    """Who is in which bucket: parallel arrays, sorted by bucket and then by node."""
+
+    bucket: NDArray[np.int64]
+    node: Nodes
+
+    def without(self, decided: NDArray[np.bool_]) -> Buckets:
+        """The buckets without the nodes that are decided, and without buckets that hold one node only."""
+        stay = ~decided[self.node]
+        return Buckets(self.bucket[stay], self.node[stay]).shared()
+
+    def shared(self) -> Buckets:
+        """Without the buckets that hold one node only."""
+        several = np.repeat(self.sizes() > 1, self.sizes())
+        return Buckets(self.bucket[several], self.node[several])
+
+    def starts(self) -> NDArray[np.int64]:
+        """The position at which each bucket begins."""
+        return np.flatnonzero(np.diff(self.bucket, prepend=-1))
+
+    def sizes(self) -> NDArray[np.int64]:
+        """The number of nodes in each bucket."""
+        return np.diff(np.append(self.starts(), self.bucket.size))
+
+    def pair_count(self) -> int:
+        """The pairs that the buckets propose, one that several propose counted as often."""
+        sizes = self.sizes()
+        return int((sizes * (sizes - 1) // 2).sum())
+
+    def larger_than(self, size: int) -> Buckets:
+        large = np.repeat(self.sizes() > size, self.sizes())
+        return Buckets(self.bucket[large], self.node[large])
+
+    def up_to(self, size: int) -> Buckets:
+        small = np.repeat(self.sizes() <= size, self.sizes())
+        return Buckets(self.bucket[small], self.node[small])
+
+    def pairs(self) -> Iterator[tuple[Nodes, Nodes]]:
+        """All pairs of nodes that share a bucket, the one to be kept first; some at a time, each once in its batch."""
+        starts, sizes = self.starts(), self.sizes()
+        first = np.repeat(starts, sizes)
+        before = np.arange(self.node.size) - first  # how many in its bucket come before it
+        ends = np.cumsum(before)
+        start, nodes = 0, int(self.node.max(initial=0)) + 1
+        while start < self.node.size:
+            done = int(ends[start - 1]) if start else 0
+            end = max(start + 1, int(np.searchsorted(ends, done + PAIRS_AT_A_TIME, side="right")))
+            number = before[start:end]
+            total = int(number.sum())
+            later = np.repeat(self.node[start:end], number)
+            place = np.arange(total) - np.repeat(np.cumsum(number) - number, number)
+            earlier = self.node[np.repeat(first[start:end], number) + place]
+            pairs = np.unique(earlier * nodes + later)
+            yield pairs // nodes, pairs % nodes
+            start = end
+
+
+def buckets_of_bands(keys: NDArray[np.uint64]) -> Buckets:
+    """The buckets of two or more nodes, from one key per node and band (shape nodes × bands)."""
+    buckets, nodes, before = [], [], 0
+    for band in range(keys.shape[1]):
+        column = np.ascontiguousarray(keys[:, band])
+        order = np.argsort(column, kind="stable")
+        in_order = column[order]
+        new = np.ones(order.size, dtype=bool)
+        new[1:] = in_order[1:] != in_order[:-1]
+        alone = new & np.append(new[1:], True)
+        number = np.cumsum(new)
+        buckets.append(number[~alone] + before)
+        nodes.append(order[~alone])
+        before += order.size + 1
+    return Buckets(np.concatenate(buckets), np.concatenate(nodes)) if buckets else Buckets(*_EMPTY)
+
+
+_EMPTY = (np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
+
+
+def buckets_of_rare_shingles(sets: ShingleSets, nodes: Nodes, threshold: float) -> Buckets:
+    """For nodes of crowded buckets: buckets by their rarest shingles, which propose every pair among these
+    nodes that reaches the threshold, and few others.
+
+    The prefix filter (Chaudhuri, Ganti, Kaushik, 2006; Bayardo, Ma, Srikant, 2007): with the shingles of each
+    text in one common order, the rarest first, two texts with J ≥ t have one in common among the first
+    n - ⌈t·n⌉ + 1 of each.
+    """
+    sizes = sets.sizes[nodes]
+    owner = np.repeat(np.arange(nodes.size), sizes)
+    own = np.repeat(sets.offsets[nodes] - (np.cumsum(sizes) - sizes), sizes) + np.arange(owner.size)
+    _, shingle, frequency = np.unique(sets.columns[own], return_inverse=True, return_counts=True)
+    order = np.lexsort((shingle, frequency[shingle], owner))
+    place = np.arange(owner.size) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    prefix = sizes - np.ceil(threshold * sizes - 1e-9).astype(np.int64) + 1
+    chosen = order[place < np.repeat(prefix, sizes)]
+    by_shingle = np.lexsort((nodes[owner[chosen]], shingle[chosen]))
+    chosen = chosen[by_shingle]
+    return Buckets(shingle[chosen], nodes[owner[chosen]]).shared()
