@@ -25,6 +25,18 @@ _RUNTIME = frozenset({"result_format", "catch_exceptions", "include_config", "ba
 """Keys among the `kwargs` that say how to report, not what to expect; gate reports in its own way."""
 
 _CORE_MODULE = re.compile(r"^from [\w.]*\b(expect_\w+|unexpected_rows_expectation) import", re.MULTILINE)
+_ASKS: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
+    (re.compile(r"(?<!quantile_values)_to_be_between$"), ("min_value", "max_value")),
+    (re.compile(r"_(?:in|contain|equal)_set$"), ("value_set", "value_pairs_set")),
+    (re.compile(r"_match_regex$"), ("regex",)),
+    (re.compile(r"_of_type$|_type_to_be$"), ("type_",)),
+    (re.compile(r"_in_type_list$"), ("type_list",)),
+    (re.compile(r"_kl_divergence_"), ("threshold",)),
+    (re.compile(r"_kl_divergence_"), ("partition_object",)),
+    (re.compile(r"^expect_table_columns_to_match_"), ("column_set", "column_list")),
+)
+"""Arguments of which GX lets every one be absent, whereupon it passes anything."""
+
 _SLUG = re.compile(r"[\w-]{1,60}")
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 _WORD = re.compile(r"[A-Za-z_][\w.]*")
@@ -168,6 +180,10 @@ def _expectation(entry: object, where: str) -> Expectation:
         raise PolicyError(
             f"takes {parameter!r} at run time, which nothing supplies", where=where, remedy="write its value"
         )
+    for pattern, asked in _ASKS:
+        if pattern.search(kind) and all(kwargs.get(name) is None for name in asked):
+            names = " or ".join(f"`{name}`" for name in asked)
+            raise PolicyError("expects nothing, and would pass anything", where=where, remedy=f"give it {names}")
     condition = kwargs.get("row_condition")
     if isinstance(condition, str) and "@" in _QUOTED.sub("", condition):
         raise PolicyError("its row condition reaches for Python objects (@)", where=where, remedy="name columns only")

@@ -311,9 +311,10 @@ def _is_exception(name: str) -> bool:
 
 
 def _is_statistic(built: Expectation) -> bool:
-    """Whether an aggregate compares one observed number with bounds."""
+    """Whether an aggregate compares one observed number with bounds. (A divergence may well be infinite: GX then
+    observes nothing, and fails it.)"""
     fields = type(built).__fields__
-    return "min_value" in fields and "max_value" in fields and "mostly" not in fields
+    return "min_value" in fields and "max_value" in fields and "mostly" not in fields and "threshold" not in fields
 
 
 def _count(value: object) -> int | None:
