@@ -17,7 +17,7 @@ import polars as pl
 
 from gate.admission.bind import BoundRule
 from gate.admission.result import FINDINGS, RuleOutcome, Status
-from gate.checks.base import SEVERITIES, Context, Measurement
+from gate.checks.base import SEVERITIES, CheckFailed, Context, Measurement
 from gate.data.frame import Kind
 from gate.data.masking import mask_text
 from gate.data.views import Frames
@@ -124,6 +124,8 @@ def _finding_rows(bound: BoundRule, measurement: Measurement | Exception) -> pl.
 def _outcome(ran: _Ran) -> RuleOutcome:
     bound, rule = ran.bound, ran.bound.rule
     base = RuleOutcome(rule, bound.kinds, "errored", seconds=ran.seconds)
+    if isinstance(ran.measurement, CheckFailed):
+        return replace(base, reason=str(ran.measurement))
     if isinstance(ran.measurement, Exception):
         return replace(base, reason=_crash(ran.measurement), trace=_trace(ran.measurement))
     measurement = ran.measurement

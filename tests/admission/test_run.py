@@ -9,7 +9,7 @@ import pytest
 
 from gate.admission.bind import BoundRule
 from gate.admission.run import run_rules
-from gate.checks.base import NOTHING_FOUND, Check, Context, Measurement, Params, check, found
+from gate.checks.base import NOTHING_FOUND, Check, CheckFailed, Context, Measurement, Params, check, found
 from gate.data.frame import EXAMPLES, MALFORMED
 from gate.data.views import Frames
 from gate.engines.local import LocalEngine
@@ -112,6 +112,15 @@ def test_a_crash_ends_the_rule_as_errored_and_shows_nothing_of_the_data() -> Non
     for text in (broken.reason, broken.trace):
         assert "jane.roe" not in text
         assert "AKIAIOSFODNN7EXAMPLE" not in text
+
+
+def test_a_check_that_could_not_measure_says_why_without_a_traceback() -> None:
+    def run(frames: Frames, params: Nothing, context: Context) -> Measurement:
+        """Cannot measure."""
+        raise CheckFailed("the suite could not be evaluated")
+
+    (outcome,), _ = run_rules([bound(run)], frames(), CONTEXT)
+    assert (outcome.status, outcome.reason, outcome.trace) == ("errored", "the suite could not be evaluated", None)
 
 
 def test_what_a_person_can_mend_is_raised_and_nothing_is_judged() -> None:
