@@ -60,7 +60,11 @@ def main() -> None:
     slots = arranged()
     check_distances(slots)
     placed = number(slots)
+    for name in ("support-desk", "support-desk-clean"):
+        write(target / name, slots, planted=name == "support-desk")
     manifest = [entry for each in placed for entry in entries(each, placed)]
+    decide_by_id(manifest, target / "support-desk")
+    manifest.sort(key=lambda entry: (RULES.index(str(entry["rule"])), entry["file"], entry["row"], entry["code"]))
     archive(target / "support-desk")
     manifest += [
         {"rule": "structure", "code": code, "file": file, "row": None, "what": what}
@@ -69,8 +73,6 @@ def main() -> None:
             ("no_rows", EMPTY, "a file without a row"),
         )
     ]
-    for name in ("support-desk", "support-desk-clean"):
-        write(target / name, slots, planted=name == "support-desk")
     text = json.dumps(manifest, ensure_ascii=False, indent=1)
     (target / "plants.json").write_text(text + "\n", encoding="utf-8")
     readme(target / "README.md", manifest)
@@ -161,6 +163,19 @@ def entries(each: Placed, placed: list[Placed]) -> list[dict[str, object]]:
         return where | {"what": plant.what}
 
     return [entry(plant) for plant in each.slot.plants]
+
+
+def decide_by_id(manifest: list[dict[str, object]], folder: Path) -> None:
+    """Of two copies of one length the one with the smaller content id stays: where that is the planted copy, the
+    finding is on the row that it was copied from."""
+    from gate.data.read import read
+
+    examples = read([folder]).examples.select("file", "row", "id")
+    ids = {(file, row): content for file, row, content in examples.iter_rows()}
+    for entry in manifest:
+        place, partner = (entry["file"], entry["row"]), (entry.get("partner_file"), entry.get("partner_row"))
+        if entry["rule"] == "exact_duplicates" and ids[place] < ids[partner]:
+            entry["file"], entry["row"], entry["partner_file"], entry["partner_row"] = *partner, *place
 
 
 CUT_IN_HALF, EMPTY = "archive/tickets-2023.parquet", "archive/tickets-2022.jsonl"

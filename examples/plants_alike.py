@@ -8,9 +8,11 @@ from collections.abc import Callable
 from grammar import Grammar, Row
 from planting import FAQ, PREFERENCES, RATINGS, TEST, TRAIN, VALIDATION, Plant, Slot, edited, turns
 
+DIFFERENT = "different_answers"
+
 
 def exact_duplicates(grammar: Grammar) -> list[Slot]:
-    """Copies after folding; the shorter one goes, of equals the later."""
+    """Copies after folding: of equal contents the later one goes, of others the one with the greater id."""
 
     def copied(key: str, what: str, row: Row, where: str, other: Row, home: str = TRAIN) -> list[Slot]:
         plant = Plant("exact_duplicates", "exact_duplicate", what, partner=key)
@@ -164,7 +166,7 @@ def templated(rule: Callable[[str, str], tuple[Plant, ...]]) -> list[Slot]:
 
     def row(name: str, number: int) -> Row:
         messages = [
-            {"role": "user", "content": "Please write the usual notice for a parcel that went out."},
+            {"role": "user", "content": f"Please write the usual notice for a parcel with the {name} in it."},
             {"role": "assistant", "content": notice.format(name)},
         ]
         return {"ticket": f"T91{number:02d}", "channel": "mail", "topic": "late", "messages": messages}
@@ -213,9 +215,9 @@ def chain(grammar: Grammar, rule: Callable[[str, str], tuple[Plant, ...]]) -> li
 def conflicting_answers(grammar: Grammar) -> list[Slot]:
     """One prompt, two answers; the clean twin keeps the first."""
 
-    def clash(key: str, what: str, one: tuple[str, Row], two: tuple[str, Row]) -> list[Slot]:
+    def clash(key: str, what: str, one: tuple[str, Row], two: tuple[str, Row], code: str = DIFFERENT) -> list[Slot]:
         def plant(partner: str) -> tuple[Plant, ...]:
-            return (Plant("conflicting_answers", "conflicting_answers", what, partner=partner),)
+            return (Plant("conflicting_answers", code, what, partner=partner),)
 
         return [
             Slot(one[0], one[1], one[1], plant(f"{key}-2"), key=f"{key}-1"),
@@ -266,11 +268,13 @@ def conflicting_answers(grammar: Grammar) -> list[Slot]:
             "the answer that one row prefers is the one that another row rejects",
             (PREFERENCES, {**wish, "chosen": better}),
             (PREFERENCES, {**wish, "chosen": pair["chosen"], "rejected": better}),
+            code="opposite_preferences",
         ),
         *clash(
             "label",
             "one answer was rated both good and bad",
             (RATINGS, liked),
             (RATINGS, {**liked, "label": not liked["label"]}),
+            code="opposite_labels",
         ),
     ]
