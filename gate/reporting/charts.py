@@ -21,7 +21,7 @@ Row = Mapping[str, str | float]
 
 MOST_BARS = 16
 """Bars in one chart; the rest is summed up in a last one."""
-_LABEL = 26  # characters of a label
+_LABEL = 24  # characters of a label
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def charts(profile: Profile, folders: Folders) -> list[Chart]:
     return [
         _bars(folders, "shapes", "Shapes", profile.get("shapes", {}), "shape"),
         _lengths(folders, profile),
-        _bars(folders, "turns", "Turns", _turns(profile), "messages", most=40),
+        _bars(folders, "turns", "Messages per example", _turns(profile), "messages"),
         _bars(folders, "splits", "Splits", profile.get("splits", {}), "split"),
         _bars(folders, "files", "Rows per file", files, "file", keep_end=True),
         _bars(
@@ -71,18 +71,17 @@ def _bars(
     what: str,
     none: str = "no examples",
     *,
-    most: int = MOST_BARS,
     keep_end: bool = False,
 ) -> Chart:
     if not counts:
         return Chart(name, title, None, none, (what, "count"), ())
     entries = list(counts.items())
     note = None
-    if len(entries) > most:
+    if len(entries) > MOST_BARS:
         entries = sorted(entries, key=lambda entry: -entry[1])
-        rest = entries[most - 1 :]
-        entries = [*entries[: most - 1], (f"{len(rest):,} more", sum(count for _, count in rest))]
-        note = f"the {most - 1} largest of {len(counts):,}"
+        rest = entries[MOST_BARS - 1 :]
+        entries = [*entries[: MOST_BARS - 1], (f"{len(rest):,} more", sum(count for _, count in rest))]
+        note = f"the {MOST_BARS - 1} largest of {len(counts):,}"
     rows: list[Row] = [
         {"name": label, "count": count}
         for label, (_, count) in zip(_labels([key for key, _ in entries], keep_end=keep_end), entries, strict=True)
@@ -135,23 +134,25 @@ def _lengths(folders: Folders, profile: Profile) -> Chart:
 
 
 def _turns(profile: Profile) -> dict[str, int]:
-    return {str(each["turns"]): each["count"] for each in profile.get("turns", [])}
+    """Counts by number of messages, banded past ten."""
+    counts = [(each["turns"], each["count"]) for each in profile.get("turns", [])]
+    return _banded(counts, [(turns, turns) for turns in range(11)] + [(11, 20), (21, 50), (51, None)])
 
 
 def _clusters(profile: Profile) -> dict[str, int]:
     """Counts by size; sizes past five in bands, since real data has a few enormous clusters."""
-    bands = ((2, 2), (3, 3), (4, 4), (5, 5), (6, 10), (11, 20), (21, 50), (51, 100), (101, None))
-    counts: dict[str, int] = {}
+    counts = [(each["size"], each["count"]) for each in profile.get("duplicate_clusters", [])]
+    return _banded(counts, [(2, 2), (3, 3), (4, 4), (5, 5), (6, 10), (11, 20), (21, 50), (51, 100), (101, None)])
+
+
+def _banded(counts: Sequence[tuple[int, int]], bands: Sequence[tuple[int, int | None]]) -> dict[str, int]:
+    """Counts summed by bands of their values (inclusive; None has no end), those bands that have any."""
+    summed: dict[str, int] = {}
     for low, high in bands:
-        label = f"{low}" if low == high else f"{low}–{high}" if high else f"over {low - 1}"
-        inside = [
-            each["count"]
-            for each in profile.get("duplicate_clusters", [])
-            if each["size"] >= low and (high is None or each["size"] <= high)
-        ]
+        inside = sum(count for value, count in counts if value >= low and (high is None or value <= high))
         if inside:
-            counts[label] = sum(inside)
-    return counts
+            summed[f"{low}" if low == high else f"{low}–{high}" if high else f"{low} and more"] = inside
+    return summed
 
 
 def _draw(folders: Folders, name: str, title: str, rows: Sequence[Row]) -> str:

@@ -62,7 +62,7 @@ def sample_clusters(findings: pl.DataFrame, clusters: int, pairs: int) -> Cluste
     )
     sizes = (
         paired.group_by("group")
-        .agg(size=pl.struct("file", "row").n_unique() + pl.col("partner").is_in(pl.col("id")).not_().any())
+        .agg(size=pl.struct("file", "row").n_unique() + pl.col("partner").is_in(pl.col("id").implode()).not_().any())
         .sort(["size", "group"], descending=[True, False])
     )
     largest = sizes.head(clusters)

@@ -36,8 +36,9 @@ def to_html(result: AdmissionResult, folders: Folders | None = None) -> str:
     limits = Limits()
     while True:
         html = _render(result, folders, drawn, limits)
-        smaller = limits.halved()
-        if len(html.encode()) <= LARGEST or smaller == limits:
+        size = len(html.encode())
+        smaller = limits.scaled(min(0.9, 0.9 * LARGEST / size))
+        if size <= LARGEST or smaller == limits:
             return html
         limits = smaller
 

@@ -6,7 +6,7 @@ Everything here that came from the dataset is masked, cut and inert already; the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import polars as pl
 
@@ -43,9 +43,9 @@ class Limits:
     files: int = 200
     skipped: int = 100
 
-    def halved(self) -> Limits:
-        """The next smaller page."""
-        return Limits(*(max(1, getattr(self, name) // 2) for name in self.__slots__))
+    def scaled(self, share: float) -> Limits:
+        """A smaller page: every limit times a share below 1, but at least 1."""
+        return Limits(*(max(1, int(getattr(self, each.name) * share)) for each in fields(self)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,9 @@ EMAIL = "maria.oliveira@contoso-mail.net"
 KEY = "AKIA4XQ7ZP2LM9TR6WBD"
 PHONE = "+49 171 5550 8812"
 HOSTILE = (
+    "[red]markup[/red] \x1b[31mansi \u202egnp.exe\u202c "
     "</script><script>document.title='PWNED'</script><img src=x onerror=\"document.title='PWNED'\">"
-    "<a href=\"javascript:document.title='PWNED'\">x</a> [red]markup[/red] \x1b[31mansi \u202egnp.exe\u202c"
+    "<a href=\"javascript:document.title='PWNED'\">x</a>"
 )
 HOSTILE_FILE = "a<script>document.title='PWNED'</script>[bold]\x1b[2J\u202e.jsonl"
 
@@ -155,6 +156,19 @@ def small_result() -> AdmissionResult:
         RuleOutcome(rule("expectations"), ("chat", None), "skipped", reason="there was nothing to look at"),
     ]
     return build(rows, found, outcomes, malformed=[bad], skipped=[SkippedFile("README.md", "not data")])
+
+
+class Make:
+    """The builders, as a fixture: test modules cannot import one another."""
+
+    build, chat, finding, rule = staticmethod(build), staticmethod(chat), staticmethod(finding), staticmethod(rule)
+    raw = (EMAIL, KEY, PHONE)
+    hostile, hostile_file = HOSTILE, HOSTILE_FILE
+
+
+@pytest.fixture
+def make() -> type[Make]:
+    return Make
 
 
 @pytest.fixture
