@@ -108,8 +108,7 @@ def _policies() -> Iterator[str]:
     rows = []
     for name in order:
         policy = load_policy(name, Folders(), kind=KINDS[0])
-        off = "; for each kind its own" if name not in (*KINDS, "base") else ""
-        rows.append((f"[{name}](../{FOLDER}/{name}.yaml)", policy.description + off))
+        rows.append((f"[{name}](../{FOLDER}/{name}.yaml)", policy.description))
     yield from _table(("policy", "what for"), rows)
 
 
@@ -168,15 +167,15 @@ def _commands() -> Iterator[str]:
         yield from _command(path, command)
     yield "## Exit codes\n"
     yield from _table(("code", "meaning"), [(str(code), meaning) for code, meaning in EXIT_CODES.items()])
-    yield "Machine output goes to standard output or a file, people's output to standard error; what `gate rules` prints"
-    yield "is its very output, and goes to standard output.\n"
+    yield "Machine output goes to standard output or a file, people's output to standard error; what `gate rules`"
+    yield "prints is its very output, and goes to standard output.\n"
     yield "## Completion\n"
     yield from _table(
         ("shell", "add to its start-up file"),
         [
             ("bash", '`eval "$(_GATE_COMPLETE=bash_source gate)"` in `~/.bashrc`'),
             ("zsh", '`eval "$(_GATE_COMPLETE=zsh_source gate)"` in `~/.zshrc`'),
-            ("fish", "`_GATE_COMPLETE=fish_source gate \\| source` in `~/.config/fish/completions/gate.fish`"),
+            ("fish", "`_GATE_COMPLETE=fish_source gate | source` in `~/.config/fish/completions/gate.fish`"),
         ],
     )
 
@@ -197,14 +196,14 @@ def _command(path: tuple[str, ...], command: click.Command) -> Iterator[str]:
     parent: click.Context | None = None
     for part in path[:-1]:
         parent = click.Context(click.Command(part), info_name=part, parent=parent)
-    context = click.Context(command, info_name=path[-1], parent=parent)
+    context = click.Context(command, info_name=path[-1], parent=parent, help_option_names=["-h", "--help"])
     yield f"## `{name}`\n"
-    yield "\n".join(line.strip() for line in (command.help or "").splitlines()) + "\n"
+    yield "\n".join(line.strip() for line in (command.help or "").strip().splitlines()) + "\n"
     yield f"    {name} {' '.join(command.collect_usage_pieces(context))}\n"
     rows = []
     for parameter in command.get_params(context):
         record = parameter.get_help_record(context)
-        if record is not None:
+        if record is not None and isinstance(parameter, click.Option):
             rows.append((f"`{record[0]}`", record[1]))
     yield from _table(("option", "what it does"), rows)
     yield "```console"

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
+from pydantic_core import to_jsonable_python
+
 from gate.checks.base import Params
 
 Schema = Mapping[str, object]
@@ -32,11 +34,14 @@ def parameters(params: type[Params]) -> tuple[Parameter, ...]:
     """The parameters of a check, in the order in which it declares them."""
     schema = params.model_json_schema()
     definitions = cast("dict[str, Schema]", schema.get("$defs", {}))
-    required = schema.get("required", [])
     described = []
-    for name, part in schema.get("properties", {}).items():
+    for name, field in params.model_fields.items():
+        part = schema["properties"][name]
         meaning = " ".join(str(part.get("description", "")).split())
-        described.append(Parameter(name, type_name(part, definitions), name in required, part.get("default"), meaning))
+        # Not the schema's default, which leaves out those that a factory makes.
+        required = field.is_required()
+        default = None if required else to_jsonable_python(field.get_default(call_default_factory=True))
+        described.append(Parameter(name, type_name(part, definitions), required, default, meaning))
     return tuple(described)
 
 
@@ -57,7 +62,8 @@ def type_name(part: Schema, definitions: Mapping[str, Schema]) -> str:
         return str(part["const"])
     kind = str(part.get("type", "anything"))
     if kind == "array":
-        return f"list of {type_name(cast(Schema, part.get('items', {})), definitions)}"
+        items = type_name(cast(Schema, part.get("items", {})), definitions)
+        return f"list of ({items})" if " | " in items else f"list of {items}"
     if kind == "object" and isinstance(part.get("additionalProperties"), Mapping):
         keys = cast(Schema, part.get("propertyNames", {"type": "string"}))
         values_name = type_name(cast(Schema, part["additionalProperties"]), definitions)

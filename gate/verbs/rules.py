@@ -20,10 +20,10 @@ UNKNOWN_KIND = "base"
 """How the kind of a row is called that is not known; `base` is the policy that judges it."""
 
 REMEDIES: Mapping[Remedy, str] = {
-    "drop": "Take the row out; a snapshot leaves it out by itself.",
-    "redact": "Replace the value by a placeholder, or take the row out; a snapshot leaves it out by itself.",
-    "fix": "Mend the row in its source, or take it out; a snapshot leaves it out by itself.",
-    "review": "Have a person look at it and decide; a snapshot keeps the row.",
+    "drop": "Take the row out.",
+    "redact": "Replace the value by a placeholder, or take the row out.",
+    "fix": "Mend the row in its source, or take it out.",
+    "review": "Have a person look at it and decide.",
 }
 SEVERITIES: Mapping[Severity, str] = {
     "error": "The verdict is fail when more rows are flagged than the rule tolerates.",
