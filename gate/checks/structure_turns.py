@@ -45,37 +45,48 @@ def turns(examples: pl.DataFrame) -> pl.DataFrame:
     Returns:
         `index`, `kind`, `column` (`messages`, `chosen` or `rejected`), `turn` (from 0), `last` (bool), the fields
         of a message, `calls` (bool: it calls a tool), `blank` (bool), and of the turn before it, where there is
-        one (the first of an answer follows the last of the prompt): `previous` (role) and `previous_calls`.
+        one (the first of an answer follows the last of the prompt): `previous` (role) and `previous_calls`; likewise
+        `next_role` and `next_calls` of the turn after it (the first of `chosen` follows the last of the prompt).
     """
     return pl.concat([_turns(examples, column) for column in ("messages", "chosen", "rejected")])
 
 
 def _turns(examples: pl.DataFrame, column: str) -> pl.DataFrame:
-    prompt_end = pl.lit(None, dtype=pl.String) if column == "messages" else _last_role("messages")
-    calls = ~pl.col("tool_calls").fill_null("").str.strip_chars().is_in(["", "[]", "{}", "null"])
     first = pl.col("turn") == 0
+    before, after = (None, "chosen") if column == "messages" else ("messages", None)
+    beside = [pl.lit(None).alias("before") if before is None else pl.col(before).list.last().alias("before")]
+    beside += [pl.lit(None).alias("after") if after is None else pl.col(after).list.first().alias("after")]
     return (
         examples.lazy()
         .filter(pl.col(column).list.len() > 0)
-        .select("index", "kind", prompt_end=prompt_end, message=pl.col(column), turns=pl.col(column).list.len())
+        .select("index", "kind", *beside, message=pl.col(column), turns=pl.col(column).list.len())
         .with_columns(turn=pl.int_ranges("turns"))
         .explode("message", "turn")
         .with_columns(pl.lit(column).alias("column"), last=pl.col("turn") == pl.col("turns") - 1)
         .unnest("message")
-        .with_columns(role=pl.col("role").fill_null(""), calls=calls, blank=blank(pl.col("content")))
+        .with_columns(pl.col("role").fill_null(""), calls=_calls(pl.col("tool_calls")), blank=blank(pl.col("content")))
         .with_columns(
-            previous=pl.when(first).then("prompt_end").otherwise(pl.col("role").shift(1)),
-            previous_calls=pl.when(first).then(False).otherwise(pl.col("calls").shift(1)),
-            next_role=pl.when("last").then(None).otherwise(pl.col("role").shift(-1)),
-            next_calls=pl.when("last").then(False).otherwise(pl.col("calls").shift(-1)),
+            previous=pl.when(first).then(_field("before", "role", before)).otherwise(pl.col("role").shift(1)),
+            previous_calls=pl.when(first)
+            .then(_calls(_field("before", "tool_calls", before)))
+            .otherwise(pl.col("calls").shift(1)),
+            next_role=pl.when("last").then(_field("after", "role", after)).otherwise(pl.col("role").shift(-1)),
+            next_calls=pl.when("last")
+            .then(_calls(_field("after", "tool_calls", after)))
+            .otherwise(pl.col("calls").shift(-1)),
         )
-        .drop("turns", "prompt_end")
+        .drop("turns", "before", "after")
         .collect()
     )
 
 
-def _last_role(column: str) -> pl.Expr:
-    return pl.col(column).list.last().struct.field("role")
+def _field(message: str, name: str, known: str | None) -> pl.Expr:
+    """A field of the message beside a list, where there may be one."""
+    return pl.lit(None, dtype=pl.String) if known is None else pl.col(message).struct.field(name)
+
+
+def _calls(tool_calls: pl.Expr) -> pl.Expr:
+    return ~tool_calls.fill_null("").str.strip_chars().is_in(["", "[]", "{}", "null"])
 
 
 def turn_problems(turns: pl.DataFrame) -> Iterator[pl.DataFrame]:
