@@ -166,7 +166,7 @@ def templated(rule: Callable[[str, str], tuple[Plant, ...]]) -> list[Slot]:
 
     def row(name: str, number: int) -> Row:
         messages = [
-            {"role": "user", "content": f"Please write the usual notice for a parcel with the {name} in it."},
+            {"role": "user", "content": f"{name}, order is out: please write the usual notice."},
             {"role": "assistant", "content": notice.format(name)},
         ]
         return {"ticket": f"T91{number:02d}", "channel": "mail", "topic": "late", "messages": messages}
