@@ -36,7 +36,7 @@ MESSAGE = pl.Struct(
 MESSAGES = pl.List(MESSAGE)
 
 EXAMPLES = pl.Schema(
-    {
+    {  # type: ignore[arg-type]  # mypy joins data type classes and instances to object
         "id": pl.String,  # content id, SHA-256 hex (gate.data.ids)
         "record_id": pl.String,  # the same plus meta
         "file": pl.String,  # relative to the dataset root, "/" between parts
@@ -57,7 +57,7 @@ EXAMPLES = pl.Schema(
 )
 
 MALFORMED = pl.Schema(
-    {
+    {  # type: ignore[arg-type]  # the same
         "file": pl.String,
         "row": pl.UInt32,  # null: the file as a whole
         "line": pl.UInt32,

@@ -116,16 +116,17 @@ class Frames:
                 .with_columns(turn=pl.int_ranges(pl.col("message").list.len()))
                 .explode("message", "turn")
             )
-            for part in ("content", "tool_calls"):
-                parts.append(
-                    turns.select(
-                        "index",
-                        field=pl.format(f"{column}[{{}}].{part}", "turn"),
-                        text=pl.col("message").struct.field(part),
-                    )
+            parts += [
+                turns.select(
+                    "index",
+                    field=pl.format(f"{column}[{{}}].{part}", "turn"),
+                    text=pl.col("message").struct.field(part),
                 )
-        for column in ("text", "tools"):
-            parts.append(rows.lazy().select("index", field=pl.lit(column), text=pl.col(column)))
+                for part in ("content", "tool_calls")
+            ]
+        parts += [
+            rows.lazy().select("index", field=pl.lit(column), text=pl.col(column)) for column in ("text", "tools")
+        ]
         parts.append(_meta_strings(rows).lazy())
         kept = [part.filter(pl.col("text").str.len_bytes() > 0) for part in parts]
         return pl.concat(kept).sort("index", maintain_order=True).collect()
