@@ -56,19 +56,22 @@ def _silent(turns: pl.DataFrame) -> pl.DataFrame:
 
 def _echoes(turns: pl.DataFrame) -> pl.DataFrame:
     """Closing answers that only repeat the user turn before them."""
-    asked = (
-        turns.lazy()
-        .filter(pl.col("column") == "messages", pl.col("role") == "user")
-        .group_by("index")
-        .agg(prompt=pl.col("content").last(), asked_at=pl.col("turn").last())
+    closing = pl.col("last") & (pl.col("role") == "assistant") & ~pl.col("calls") & ~pl.col("blank")
+    after_user = (
+        turns.lazy().with_columns(said=pl.col("content").shift(1)).filter(closing, pl.col("previous") == "user")
     )
-    closing = turns.lazy().filter("last", pl.col("role") == "assistant", ~pl.col("calls"), ~pl.col("blank"))
-    answers = (
-        closing.filter((pl.col("column") != "messages") | (pl.col("kind") != "preference"))
-        .filter(pl.col("previous") == "user")
-        .join(asked, on="index")
+    asked = turns.lazy().filter("last", pl.col("column") == "messages", pl.col("kind") == "preference")
+    pairs = pl.concat(
+        [
+            after_user.filter(pl.col("column") == "messages", pl.col("kind") != "preference").select(
+                "index", "column", "turn", "content", prompt="said"
+            ),
+            after_user.filter(pl.col("column") != "messages", pl.col("turn") == 0)
+            .join(asked.select("index", prompt="content"), on="index")
+            .select("index", "column", "turn", "content", "prompt"),
+        ]
     )
-    return _equal(answers, "content", "prompt").select(
+    return _equal(pairs, "content", "prompt").select(
         "index",
         code=pl.lit(Problem.ANSWER_EQUALS_PROMPT),
         field=pl.format("{}[{}].content", "column", "turn"),
@@ -111,5 +114,7 @@ def _equal(rows: pl.LazyFrame, left: str, right: str) -> pl.DataFrame:
     def folded(name: str) -> pl.Expr:
         return pl.col(name).str.replace_all(r"\s+", " ").str.strip_chars()
 
-    same = rows.filter(start(left) == start(right)).filter(folded(left) == folded(right)).collect()
+    # Collected in between: as one query, both filters would look at every row.
+    alike = rows.filter(start(left) == start(right)).collect()
+    same = alike.filter(folded(left) == folded(right))
     return same.with_columns(pl.Series("evidence", [excerpt(text, _HEAD) for text in same[left]], dtype=pl.String))
