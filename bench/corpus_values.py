@@ -1,7 +1,6 @@
 """Invented personal data that passes every checksum and belongs to nobody, for planting into generated corpora.
 
-Domains were made up; phone numbers have central office codes that are never assigned (N11: NANPA) or that Ofcom
-sets aside for drama; IBANs name a bank code that does not exist; cards carry a valid Luhn digit (ISO/IEC 7812-1).
+Domains were made up; phone numbers have central office codes that are never assigned (N11: NANPA); IBANs name a bank code that does not exist; cards carry a valid Luhn digit (ISO/IEC 7812-1).
 """
 
 from __future__ import annotations
@@ -23,9 +22,8 @@ def _mail(draw: np.random.Generator) -> str:
 
 
 def _phone(draw: np.random.Generator) -> str:
-    if draw.random() < 0.5:
-        return f"Call +44 20 7946 0{_digits(draw, 3)}"
-    return f"Call ({draw.choice(['212', '303', '415'])}) {draw.choice(['311', '611', '711'])}-{_digits(draw, 4)}"
+    area, office = draw.choice(["212", "303", "415", "604"]), draw.choice(["311", "611", "711"])
+    return f"Call ({area}) {office}-{_digits(draw, 4)}"
 
 
 def _card(draw: np.random.Generator) -> str:

@@ -1,7 +1,7 @@
 """Planted personal data, texts outside the bounds of the suites, and rows that must not be flagged at all.
 
 The personal data belongs to nobody: the phone numbers have central office codes that are never assigned (N11,
-NANPA) or are set aside for drama (Ofcom), the bank codes do not exist, and the domains were made up.
+NANPA), the bank codes do not exist, and the domains were made up.
 """
 
 from __future__ import annotations
@@ -44,7 +44,12 @@ def personal_data(grammar: Grammar) -> list[Slot]:
             at=TEST,
         ),
         said("PHONE_NUMBER", "an American phone number", "Call me at (212) 311-0142 after six."),
-        said("PHONE_NUMBER", "a British phone number", "My phone number is +44 20 7946 0958, please call."),
+        said(
+            "PHONE_NUMBER",
+            "a British phone number set aside for drama",
+            "The leaflet prints the number +44 20 7946 0958.",
+            severity="info",
+        ),
         said("CREDIT_CARD", "a card number with a valid check digit", "I paid with the card 4556 0021 8463 3077."),
         said(
             "IBAN_CODE",
