@@ -57,14 +57,12 @@ def _silent(turns: pl.DataFrame) -> pl.DataFrame:
 def _echoes(turns: pl.DataFrame) -> pl.DataFrame:
     """Closing answers that only repeat the user turn before them."""
     closing = pl.col("last") & (pl.col("role") == "assistant") & ~pl.col("calls") & ~pl.col("blank")
-    after_user = (
-        turns.lazy().with_columns(said=pl.col("content").shift(1)).filter(closing, pl.col("previous") == "user")
-    )
+    after_user = turns.lazy().filter(closing, pl.col("previous") == "user")
     asked = turns.lazy().filter("last", pl.col("column") == "messages", pl.col("kind") == "preference")
     pairs = pl.concat(
         [
             after_user.filter(pl.col("column") == "messages", pl.col("kind") != "preference").select(
-                "index", "column", "turn", "content", prompt="said"
+                "index", "column", "turn", "content", prompt="previous_text"
             ),
             after_user.filter(pl.col("column") != "messages", pl.col("turn") == 0)
             .join(asked.select("index", prompt="content"), on="index")

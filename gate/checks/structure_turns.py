@@ -20,6 +20,10 @@ VISIBLE = r"[^\s\p{Cc}\p{Cf}]"
 _CALL_IN_TEXT = r"[\[{(<]"
 """What a tool call that is written out in an assistant's text must contain: `<tool_call>`, JSON, `[f(x=1)]`."""
 
+_BITS = {"user": 1, "assistant": 2, "system": 4, "tool": 0}
+_UNKNOWN = 8
+"""Who speaks in a conversation, as bits of one number: one pass over it instead of four."""
+
 _BRIEF = 40  # characters of a role's name that are shown
 
 
@@ -45,8 +49,9 @@ def turns(examples: pl.DataFrame) -> pl.DataFrame:
     Returns:
         `index`, `kind`, `column` (`messages`, `chosen` or `rejected`), `turn` (from 0), `last` (bool), the fields
         of a message, `calls` (bool: it calls a tool), `blank` (bool), and of the turn before it, where there is
-        one (the first of an answer follows the last of the prompt): `previous` (role) and `previous_calls`; likewise
-        `next_role` and `next_calls` of the turn after it (the first of `chosen` follows the last of the prompt).
+        one (the first of an answer follows the last of the prompt): `previous` (role), `previous_calls` and, within
+        its list, `previous_text`; likewise `next_role` and `next_calls` of the turn
+        after it (the first of `chosen` follows the last of the prompt).
     """
     return pl.concat([_turns(examples, column) for column in ("messages", "chosen", "rejected")])
 
@@ -67,6 +72,7 @@ def _turns(examples: pl.DataFrame, column: str) -> pl.DataFrame:
         .with_columns(pl.col("role").fill_null(""), calls=_calls(pl.col("tool_calls")), blank=blank(pl.col("content")))
         .with_columns(
             previous=pl.when(first).then(_field("before", "role", before)).otherwise(pl.col("role").shift(1)),
+            previous_text=pl.when(~first).then(pl.col("content").shift(1)),
             previous_calls=pl.when(first)
             .then(_calls(_field("before", "tool_calls", before)))
             .otherwise(pl.col("calls").shift(1)),
@@ -98,21 +104,19 @@ def turn_problems(turns: pl.DataFrame) -> Iterator[pl.DataFrame]:
     role, previous = pl.col("role"), pl.col("previous")
     prompt = pl.col("column") == "messages"
     heard = prompt & (pl.col("kind") != "preference")  # a conversation that holds its own answer
-    rows = turns.with_columns(
-        systems=(role == "system").cum_sum().over("index", "column"),
-        has_user=((role == "user").any()).over("index", "column"),
-        has_system=((role == "system").any()).over("index", "column"),
-        has_assistant=((role == "assistant").any()).over("index", "column"),
-        strange=((~role.is_in(ROLES)).any()).over("index", "column"),
-        opener=_opener("role"),
-        opener_text=_opener("content"),
-        opener_calls=_opener("calls"),
-    )
+    spoken = sum((role == name).cast(pl.UInt8) * bit for name, bit in _BITS.items())
+    unknown_bit = (~role.is_in(ROLES)).cast(pl.UInt8) * _UNKNOWN
+    rows = turns.with_columns(spoken=(spoken + unknown_bit).bitwise_or().over("index", "column"))
 
-    def at(problem: Problem, where: pl.Expr, message: str, *, text: bool = False) -> pl.DataFrame:
+    def has(bit: int) -> pl.Expr:
+        return (pl.col("spoken") & bit) > 0
+
+    def at(
+        problem: Problem, where: pl.Expr, message: str, *, text: bool = False, of: pl.DataFrame = rows
+    ) -> pl.DataFrame:
         part = ".content" if text else ".role"
         pair = pl.when(previous.is_in(ROLES)).then(pl.format("{} → {}", previous, role))
-        return rows.filter(where).select(
+        return of.filter(where).select(
             "index",
             code=pl.lit(problem),
             field=pl.format("{}[{}]" + part, "column", "turn"),
@@ -139,7 +143,7 @@ def turn_problems(turns: pl.DataFrame) -> Iterator[pl.DataFrame]:
     before_user = (pl.col("turn") == 0) | ((pl.col("turn") == 1) & (previous == "system"))
     yield at(
         Problem.STARTS_WITH_ASSISTANT,
-        prompt & (role == "assistant") & before_user & pl.col("has_user"),
+        prompt & (role == "assistant") & before_user & has(_BITS["user"]),
         "turn {} is the assistant's, before the user has spoken",
     )
     yield at(
@@ -160,27 +164,28 @@ def turn_problems(turns: pl.DataFrame) -> Iterator[pl.DataFrame]:
         (role == "user") & (previous == "tool"),
         "turn {} is the user's, and nobody has answered the tool result before it",
     )
-    system = role == "system"
-    yield at(Problem.SEVERAL_SYSTEM_TURNS, system & (pl.col("systems") > 1), "turn {} is a further system message")
-    yield at(
-        Problem.SYSTEM_NOT_FIRST,
-        system & (pl.col("systems") == 1) & ((pl.col("turn") > 0) | ~prompt),
-        "turn {} is the system message, which has to come first",
+    # Nearly every system message is the first turn, so the few others are looked at by themselves.
+    elders = (
+        rows.filter(role == "system").select("index", "column", first="turn").unique(["index", "column"], keep="first")
     )
-    final = pl.col("last") & ~pl.col("strange")
+    later = rows.filter((role == "system") & ((pl.col("turn") > 0) | ~prompt)).join(elders, on=["index", "column"])
+    further = pl.col("turn") > pl.col("first")
+    yield at(Problem.SEVERAL_SYSTEM_TURNS, further, "turn {} is a further system message", of=later)
+    yield at(Problem.SYSTEM_NOT_FIRST, ~further, "turn {} is the system message, which has to come first", of=later)
+    final = pl.col("last") & ~has(_UNKNOWN)
     yield at(
         Problem.LAST_TURN_NOT_ASSISTANT,
-        heard & final & (role != "assistant") & pl.col("has_assistant"),
+        heard & final & (role != "assistant") & has(_BITS["assistant"]),
         "turn {} is the last one, and not the assistant's",
     )
     yield at(
         Problem.NO_ASSISTANT_TURN,
-        heard & final & ~pl.col("has_assistant"),
+        heard & final & ~has(_BITS["assistant"]),
         "the conversation ends after turn {} without a word of the assistant",
     )
     yield at(
         Problem.NO_USER_TURN,
-        heard & final & ~pl.col("has_user") & ~pl.col("has_system"),
+        heard & final & ~has(_BITS["user"]) & ~has(_BITS["system"]),
         "the conversation ends after turn {}, and nobody asked anything",
     )
     yield at(
@@ -202,20 +207,16 @@ def turn_problems(turns: pl.DataFrame) -> Iterator[pl.DataFrame]:
         "turn {} calls a tool, and the next turn is not its result",
     ).with_columns(pl.col("field").str.replace(r"role$", "tool_calls"), evidence=pl.lit(None, pl.String))
     # Some datasets write the call out in the assistant's text; there any bracket is taken for one.
-    written_out = pl.col("opener_text").fill_null("").str.contains(_CALL_IN_TEXT)
-    called = (pl.col("opener") == "assistant") & (pl.col("opener_calls") | written_out)
-    judged = pl.when(pl.col("opener").is_null()).then(prompt).otherwise(pl.col("opener").is_in(ROLES))
+    written_out = pl.col("previous_text").fill_null("").str.contains(_CALL_IN_TEXT)
+    called = (previous == "assistant") & (pl.col("previous_calls") | written_out)
     yield at(
         Problem.TOOL_RESULT_WITHOUT_CALL,
-        (role == "tool") & previous.ne_missing("tool") & judged & ~called.fill_null(False),
-        "turn {} is a tool's, and no turn before it calls one",
+        (role == "tool")
+        & previous.ne_missing("tool")
+        & (previous.is_null() | previous.is_in(ROLES))
+        & ~called.fill_null(False),
+        "turn {} is a tool's, and the turn before it calls none",
     )
-
-
-def _opener(field: str) -> pl.Expr:
-    """A field of the last turn that is not a tool's, at or before this one; null at the head of a conversation."""
-    spoken = pl.col("role") != "tool"
-    return pl.when(spoken).then(field).forward_fill().over("index", "column")
 
 
 def _names(roles: pl.Series) -> pl.Series:
