@@ -1,8 +1,8 @@
 """Makes a fine-tuning corpus of any size in which it is known what is wrong.
 
-`python bench/corpus.py --rows N --out DIR` writes `DIR/data/*.jsonl` (or `.parquet`) in several shapes, and `DIR/truth.parquet` beside it: one line per planted
-copy, near copy, templated row and piece of personal data. Word frequencies follow Zipf's law, lengths are
-log-normal around 95 words; the same arguments give the same rows.
+`python bench/corpus.py --rows N --out DIR` writes `DIR/data/*.jsonl` (or `.parquet`) in several shapes, and
+`DIR/truth.parquet` beside it: one line per planted copy, near copy, templated row and piece of personal data.
+Word frequencies follow Zipf's law, lengths are log-normal around 95 words; the same arguments give the same rows.
 """
 
 from __future__ import annotations

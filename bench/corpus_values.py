@@ -1,6 +1,7 @@
 """Invented personal data that passes every checksum and belongs to nobody, for planting into generated corpora.
 
-Domains were made up; phone numbers have central office codes that are never assigned (N11: NANPA); IBANs name a bank code that does not exist; cards carry a valid Luhn digit (ISO/IEC 7812-1).
+Domains were made up; phone numbers have central office codes that are never assigned (N11: NANPA);
+IBANs name a bank code that does not exist; cards carry a valid Luhn digit (ISO/IEC 7812-1).
 """
 
 from __future__ import annotations

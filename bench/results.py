@@ -42,6 +42,7 @@ def render(results: dict[str, Json], remarks: str) -> str:
         parts.append(remarks.strip())
     if results:
         latest = max(results.values(), key=lambda section: str(section["date"]))
+        parts.append(f"{len(results)} sections were measured, the last on {latest['date']}.\n")
         parts += ["## Versions\n", table(["library", "version"], [[*pair] for pair in latest["versions"].items()])]
     return "\n".join(part.rstrip() + "\n" for part in parts)
 
@@ -87,9 +88,9 @@ def check(measured: Json) -> str:
     text = f"{measured['rows']:,} rows, {size}, verdict `{measured['verdict']}`.\n\n"
     text += table(["", "wall", "processor time", "runs, or stages", "peak memory"], rows)
     if other:
-        text += f"\nRatio **{measured['ratio']}×** of wall time, {measured['cpu_ratio']}× of processor time. The composition listed {other['candidates']:,} candidates, of which "
-        text += f"{other['pairs']:,} are similar pairs, all broken up by gate, and {other['pii']:,} pieces of personal "
-        text += "data, the same as gate's.\n"
+        text += f"\nRatio **{measured['ratio']}×** of wall time, {measured['cpu_ratio']}× of processor time. "
+        text += f"The composition listed {other['candidates']:,} candidates, of which {other['pairs']:,} are similar "
+        text += f"pairs, all broken up by gate, and found {other['pii']:,} pieces of personal data, the same as gate.\n"
     if "recall" in measured:
         found = [[how, f"{count['planted']:,}", f"{count['found']:,}"] for how, count in measured["recall"].items()]
         text += "\n" + table(["planted", "rows", "found"], found)
