@@ -16,7 +16,8 @@ from gate.checks.expectations import ExpectationsParams, expectations
 from gate.checks.great_expectations_columns import CANONICAL
 from gate.checks.great_expectations_suite import known_types, read_suite
 from gate.checks.great_expectations_worker import Table, evaluate
-from gate.data.frame import EXAMPLES, KINDS, MALFORMED
+from gate.data.frame import EXAMPLES, KINDS, MALFORMED, Kind
+from gate.data.read import read
 from gate.data.views import Frames
 from gate.engines.local import LocalEngine
 from gate.folders import Folders
@@ -329,3 +330,17 @@ def test_a_worker_that_imported_gx_sends_nothing_home() -> None:
     evaluate([], frozenset(), Table(1, pl.DataFrame({"a": [1]})), (), frozenset())
     context = gx.get_context(mode="ephemeral")
     assert context.config.analytics_enabled is False or context.variables.analytics_enabled is not True
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_real_datasets_meet_our_suites_but_for_the_slots_that_one_of_them_leaves_unfilled(
+    shared_data: Path, here: Here, kind: Kind
+) -> None:
+    dataset = read([shared_data])
+    of_kind = Frames(dataset.examples, dataset.malformed).of_kinds((kind,))
+    findings = expectations.run(of_kind, ExpectationsParams(suite=kind), Context(here, Folders())).findings
+    unfilled = of_kind.examples.filter(of_kind.response.str.contains_any(["{{name}}", "{{author}}"])).select(
+        "file", "row"
+    )
+    assert set(findings.select("file", "row").rows()) == set(unfilled.rows())
+    assert set(findings["file"]) <= {"identity.json"}

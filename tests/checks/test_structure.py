@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, cast
 
 import polars as pl
@@ -15,6 +16,7 @@ from gate.checks.structure import StructureParams, structure
 from gate.checks.structure_problems import Problem
 from gate.data.frame import EXAMPLES, MALFORMED
 from gate.data.malformed import MEANINGS, Misfit, Reason, malformed, malformed_frame
+from gate.data.read import read
 from gate.data.views import Frames
 
 Turn = dict[str, object]
@@ -313,3 +315,10 @@ def test_the_examples_of_the_rule_reference_do_what_they_say() -> None:
         assert len(problems(read(dict(record)))) == 1
     for record in structure.passes:
         assert problems(read(dict(record))) == []
+
+
+def test_real_datasets_are_found_sound(shared_data: Path) -> None:
+    dataset = read([shared_data])
+    measured = structure.run(Frames(dataset.examples, dataset.malformed), StructureParams(), CONTEXT)
+    assert measured.examined >= 11_000
+    assert measured.findings.select("file", "row", "code").rows() == []
