@@ -22,6 +22,8 @@ _RESERVED_ADDRESSES = (
 )
 
 # NANP: 555-0100 to 555-0199 are set aside for fiction (ATIS-0300115, 555 line numbers).
+# 555 is no area code either; what is written as one in groups of three, three and four is made up.
+_NO_AREA = r"^(?:\+?1[-. ]?)?\(?555\)?[-. ]?\d{3}[-. ]\d{4}$"
 # Ofcom, "Telephone numbers for use in TV and radio drama programmes".
 _FICTIONAL_PHONES = (
     r"^1?[2-9]\d\d55501\d\d$"
@@ -85,11 +87,13 @@ def is_documentation(entity: pl.Expr, value: pl.Expr) -> pl.Expr:
         .when(entity == "IP_ADDRESS")
         .then(value.str.contains(_RESERVED_ADDRESSES))
         .when(entity == "PHONE_NUMBER")
-        .then(digits.str.contains(_FICTIONAL_PHONES))
+        .then(digits.str.contains(_FICTIONAL_PHONES) | value.str.contains(_NO_AREA))
         .when(entity == "CREDIT_CARD")
         .then(digits.is_in(_TEST_CARDS))
         .when(entity == "US_SSN")
         .then(digits.str.contains(_VOID_SSN))
+        .when(entity == "US_ITIN")
+        .then(digits.str.contains(r"^98765432\d$"))
         .when(entity == "IBAN_CODE")
         .then(compact.is_in(_EXAMPLE_IBANS))
         .when(entity == "MAC_ADDRESS")

@@ -15,19 +15,20 @@ _FRAMEWORKS = ("torch", "transformers", "gliner", "stanza")
 """What Presidio (and thinc under it) imports when it is there: 3 to 6 seconds that a blank tokenizer has no use for."""
 
 
-class SwallowedFailures(logging.Handler):
+class SwallowedFailures(logging.Filter):
     """Keeps count of what Presidio only logs: a pattern that timed out, a model that failed on a piece of text.
 
-    It then carries on as if the text had nothing in it; a gate must not. No message is kept: some hold the text.
+    It then carries on as if the text had nothing in it; a gate must not. No record gets past it: some quote the text.
     """
 
     def __init__(self) -> None:
-        super().__init__(level=logging.WARNING)
+        super().__init__()
         self.count = 0
 
-    def emit(self, record: logging.LogRecord) -> None:
+    def filter(self, record: logging.LogRecord) -> bool:
         message = str(record.msg).lower()
         self.count += "timed out" in message or "prediction failed" in message
+        return False
 
     def taken(self) -> int:
         """How many there were since the last call."""
@@ -55,7 +56,7 @@ def import_presidio(*, with_models: bool) -> SwallowedFailures:
         with_models: whether torch and its kind may be imported; what was decided first holds for the process.
 
     Returns:
-        the handler that counts swallowed failures, the same at every call.
+        what counts swallowed failures, the same at every call.
     """
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TRANSFORMERS_OFFLINE", "1")
@@ -68,13 +69,12 @@ def import_presidio(*, with_models: bool) -> SwallowedFailures:
     # cache folder: without addresses and without a folder it uses the list that it ships with.
     if getattr(tldextract.tldextract.TLD_EXTRACTOR, "suffix_list_urls", None) != ():
         tldextract.tldextract.TLD_EXTRACTOR = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
-    logger = logging.getLogger("presidio-analyzer")
-    logger.propagate = False  # some of its messages quote what they could not validate
     for name in ("decision_process", "tldextract", "tldextract.cache", "filelock"):
         logging.getLogger(name).disabled = True
-    known = [handler for handler in logger.handlers if isinstance(handler, SwallowedFailures)]
+    logger = logging.getLogger("presidio-analyzer")
+    known = [one for one in logger.filters if isinstance(one, SwallowedFailures)]
     if known:
         return known[0]
     failures = SwallowedFailures()
-    logger.addHandler(failures)
+    logger.addFilter(failures)
     return failures
