@@ -60,9 +60,12 @@ def sample_clusters(findings: pl.DataFrame, clusters: int, pairs: int) -> Cluste
     paired = findings.filter(
         pl.col("partner").is_not_null() & pl.col("group").is_not_null() & pl.col("row").is_not_null()
     )
+    # The row that stays is none of the flagged ones: always where rows are to be dropped, else where its content is
+    # not among theirs.
+    stays = (pl.col("remedy") == "drop").any() | pl.col("partner").is_in(pl.col("id").implode()).not_().any()
     sizes = (
         paired.group_by("group")
-        .agg(size=pl.struct("file", "row").n_unique() + pl.col("partner").is_in(pl.col("id").implode()).not_().any())
+        .agg(size=pl.struct("file", "row").n_unique() + stays)
         .sort(["size", "group"], descending=[True, False])
     )
     largest = sizes.head(clusters)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 from collections.abc import Sequence
 
 from gate.admission.result import AdmissionResult
@@ -16,6 +17,7 @@ from gate.folders import Folders
 from gate.reporting.charts import Chart, charts
 from gate.reporting.inert import one_line
 from gate.reporting.json_report import profile_of
+from gate.reporting.kinds import kinds_of
 from gate.reporting.page import Limits, page
 
 LARGEST = 2_000_000
@@ -70,6 +72,7 @@ def _render(result: AdmissionResult, folders: Folders, drawn: Sequence[Chart], l
             style=Markup(style),
             script=Markup(script),
             svg=Markup,
+            kinds_of=kinds_of,
         )
     except jinja2.TemplateError as error:
         name = getattr(error, "filename", None) or getattr(error, "name", None) or "admission.html.j2"
@@ -111,4 +114,5 @@ def _bytes(size: int) -> str:
 
 
 def _score(value: float) -> str:
-    return f"{value:.3f}".rstrip("0").rstrip(".")
+    """Three digits, rounded down: 0.9996 is not 1, and what misses a threshold never seems to reach it."""
+    return f"{math.floor(value * 1000) / 1000:.3f}".rstrip("0").rstrip(".") if math.isfinite(value) else "–"

@@ -15,6 +15,7 @@ from rich.text import Text
 from gate.admission.result import AdmissionResult, RuleOutcome, Status, Verdict
 from gate.reporting.findings import masked_findings
 from gate.reporting.inert import one_line, shown
+from gate.reporting.kinds import kinds_of
 from gate.reporting.progress import Progress
 from gate.reporting.worst import worst_of_each
 
@@ -44,27 +45,27 @@ def render(result: AdmissionResult, console: Console) -> None:
         Text.assemble((result.verdict.upper(), VERDICT_STYLES[result.verdict]), "  ", one_line(result.reason))
     )
     console.print()
-    console.print(_rules(result.outcomes))
+    console.print(_rules(result))
     _reasons(result.outcomes, console)
     _worst(result.findings, console)
     _counts(result, console)
     _next(result, console)
 
 
-def _rules(outcomes: tuple[RuleOutcome, ...]) -> Table:
+def _rules(result: AdmissionResult) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     table.add_column("rule", overflow="fold")
-    table.add_column("rows", overflow="fold")
+    table.add_column("rows", overflow="fold", max_width=12)
     for name in ("flagged", "examined", "tolerated"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     # In the order of the table's colours: what blocks first.
-    for outcome in sorted(outcomes, key=lambda outcome: list(STATUS_STYLES).index(outcome.status)):
+    for outcome in sorted(result.outcomes, key=lambda outcome: list(STATUS_STYLES).index(outcome.status)):
         judged = outcome.status not in ("errored", "skipped")
         numbers = (outcome.flagged, outcome.examined, outcome.tolerated)
         table.add_row(
             Text(one_line(outcome.rule.id)),
-            Text(", ".join(kind or "unreadable" for kind in outcome.kinds), style="dim"),
+            Text(kinds_of(outcome, result), style="dim"),
             *(Text(f"{number:,}" if judged else "–") for number in numbers),
             Text(outcome.status, style=STATUS_STYLES[outcome.status]),
         )
@@ -101,7 +102,7 @@ def _worst(findings: pl.DataFrame, console: Console) -> None:
         detail = one_line(finding["message"], 300)
         if finding["evidence"] is not None:
             detail += f"  [{shown(finding['evidence'], 120)}]"
-        console.print(Padding(Text(detail), (0, 0, 0, 9)))
+        console.print(Padding(Text(detail), (0, 0, 0, 9), expand=False))
 
 
 def _counts(result: AdmissionResult, console: Console) -> None:

@@ -19,8 +19,10 @@ def worst_first(findings: pl.DataFrame) -> pl.DataFrame:
 
 
 def worst_of_each(findings: pl.DataFrame, count: int) -> pl.DataFrame:
-    """The worst findings with every rule having its say: the worst of each rule, then the second worst, and so on,
-    within each severity."""
+    """The worst findings with every rule having its say, within each severity: the worst of each rule, then the second
+    worst, and so on; a second finding of a rule in the same row waits until every row has had one."""
+    again = pl.int_range(pl.len()).over("rule", "severity", "file", "row").alias("again")
     turn = pl.int_range(pl.len()).over("rule", "severity").alias("turn")
-    ranked = worst_first(findings).with_columns(turn)
-    return ranked.sort([pl.col("severity").to_physical(), "turn"], maintain_order=True).head(count).drop("turn")
+    severity = pl.col("severity").to_physical()
+    ranked = worst_first(findings).with_columns(again).sort("again", maintain_order=True).with_columns(turn)
+    return ranked.sort([severity, "again", "turn"], maintain_order=True).head(count).drop("again", "turn")

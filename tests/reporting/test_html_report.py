@@ -63,6 +63,16 @@ def test_near_duplicates_stand_side_by_side_with_their_differences_marked(small:
     assert "similarity 0.93" in pairs[1].text_content()
 
 
+def test_exact_duplicates_show_their_text_once_and_count_the_row_that_stays(make: Any) -> None:
+    rows = [make.chat(number, "a prompt", "an answer") for number in (1, 2, 3)]
+    found = [make.finding("exact", row, group="g", partner=row["id"], score=1.0, remedy="drop") for row in rows[1:]]
+    tree = lxml_html.fromstring(to_html(make.build(rows, found, [])))
+    cluster = tree.xpath("//details[@class='cluster']")[0]
+    assert " ".join(cluster.find("summary").text_content().split()) == "3 rows train.jsonl:1"
+    places = cluster.xpath(".//p[@class='place']/text()")
+    assert places == ["train.jsonl:1 = train.jsonl:2", "train.jsonl:1 = train.jsonl:3"]
+
+
 def test_a_long_list_is_sampled_and_says_so(make: Any) -> None:
     rows = [make.chat(number, f"prompt {number}", f"answer {number}") for number in range(1, 301)]
     found = [make.finding("r", row, message=f"finding {row['row']}") for row in rows]

@@ -40,6 +40,14 @@ def test_every_line_of_the_table_fits_80_columns(small: AdmissionResult) -> None
     assert "100,000,000" in " ".join(lines)
 
 
+def test_verdicts_and_names_are_whole_at_80_columns(small: AdmissionResult) -> None:
+    long = replace(small.outcomes[0].rule, id="conflicting_answers")
+    text = printed(replace(small, outcomes=(*small.outcomes, replace(small.outcomes[0], rule=long))))
+    assert "conflicting_answers" in text
+    for status in ("errored", "failed", "warned", "passed", "skipped"):
+        assert re.search(rf" {status} *$", text, re.MULTILINE)
+
+
 def test_a_place_stays_in_one_piece_however_narrow_it_is(make: Any) -> None:
     file = "a/very/long/path/" + "deep/" * 20 + "train.jsonl"
     row = make.chat(12, "a", "b", file=file)
