@@ -133,8 +133,9 @@ def _over(parent: Draft, child: Draft) -> Draft:
         for key, place in parent.places.items()
         if not any(key == gone or key.startswith(f"{gone}.") for gone in merge.replaced)
     }
+    own = {key: place for key, place in child.places.items() if key not in merge.taken_away}
     # The rule itself stands where it was first written.
-    return Draft({**parent.values, **upper}, {**kept, **child.places, "": parent.places[""]})
+    return Draft({**parent.values, **upper}, {**kept, **own, "": parent.places[""]})
 
 
 @dataclass(slots=True)
@@ -143,6 +144,7 @@ class _Merge:
 
     places: Mapping[str, Place]
     replaced: set[str] = field(default_factory=set)
+    taken_away: set[str] = field(default_factory=set)
 
     def mapping(self, lower: Mapping[str, object], upper: Mapping[str, object], at: str) -> dict[str, object]:
         merged = dict(lower)
@@ -168,3 +170,4 @@ class _Merge:
                 remedy=nearest(key, merged, "the inherited entries are"),
             )
         del merged[key]
+        self.taken_away.add(f"{at}.{key}")
