@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import glob
 import os
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
@@ -40,6 +41,7 @@ _CONFIGURATION = {
     "config.json", "generation_config.json", "package.json", "tokenizer.json", "tokenizer_config.json",
     "special_tokens_map.json", "adapter_config.json", "croissant.json",
 }  # fmt: skip
+_PERMIT = "Give permission to read it, or leave it out."
 _GATE_FOLDERS = {"rules", "trainers", "reports"}
 
 
@@ -106,13 +108,10 @@ def _expand(given: str) -> list[tuple[Path, Path]]:
     """(root, path) for each path that one argument means, absolute."""
     path = Path(os.path.normpath(Path(given).expanduser().absolute()))  # links in it keep their names
     try:
-        if os.path.lexists(path):
-            path.stat()
-            return [(path if path.is_dir() else path.parent, path)]
-        if not glob.has_magic(given):
-            raise InputError("no such file or folder", where=given, remedy="Check the path; globs may need quotes.")
+        return [(path if stat.S_ISDIR(path.stat().st_mode) else path.parent, path)]
     except (OSError, ValueError) as error:
-        raise InputError(_why(error), where=given, remedy="Check the path and its permissions.") from None
+        if not isinstance(error, FileNotFoundError | NotADirectoryError) or not glob.has_magic(given):
+            raise InputError(_why(error), where=given, remedy="Check the path and its permissions.") from None
     fixed = []
     for part in path.parts:
         if glob.has_magic(part):
@@ -135,6 +134,8 @@ def _collect(path: Path, root: Path, found: Found, seen: dict[Path, str], *, nam
     try:
         real = path.resolve(strict=True)
         folder = path.is_dir()
+    except PermissionError as error:
+        raise InputError(_why(error), where=str(path), remedy=_PERMIT) from None
     except (OSError, RuntimeError):
         found.skipped.append(SkippedFile(file, "a link that leads nowhere"))
         return
@@ -152,7 +153,7 @@ def _collect(path: Path, root: Path, found: Found, seen: dict[Path, str], *, nam
     try:
         names = sorted(inner.name for inner in path.iterdir())
     except OSError as error:
-        raise InputError(_why(error), where=str(path), remedy="Give permission to read it, or leave it out.") from None
+        raise InputError(_why(error), where=str(path), remedy=_PERMIT) from None
     listed = _saved_files(path / "state.json") if "state.json" in names else None
     for name in names:
         inner = path / name
@@ -163,6 +164,11 @@ def _collect(path: Path, root: Path, found: Found, seen: dict[Path, str], *, nam
             _collect(inner, root, found, seen, named=False)
     for name in sorted(set(listed or ()) - set(names)):
         found.sources.append(Source(path / name, (path / name).relative_to(root).as_posix(), named=False, missing=True))
+
+
+def _holds_rules(folder: Path) -> bool:
+    # `os.path` says no where permission lacks; reading the folder then says so.
+    return any(os.path.isdir(folder / name) for name in ("admission", "expectations"))  # noqa: PTH112
 
 
 def _saved_files(state: Path) -> set[str] | None:
@@ -179,8 +185,9 @@ def _reason_to_skip(path: Path, siblings: Sequence[str], listed: set[str] | None
     if name.startswith("."):
         return "hidden"
     if path.is_dir():
-        configured = "gate.yaml" in siblings or (path / "admission").is_dir() or (path / "expectations").is_dir()
-        if name == "__pycache__" or (name in _GATE_FOLDERS and configured):
+        if name == "__pycache__":
+            return "not data"
+        if name in _GATE_FOLDERS and ("gate.yaml" in siblings or _holds_rules(path)):
             return "configuration, not data"
         return None
     if lower.startswith(_DOCUMENTS) and format_of(name) is None:

@@ -135,7 +135,9 @@ def read_file(
             return _read_stream(stream, source_file, root, columns, source=source, limits=limits)
     except OSError as error:
         what = (error.strerror or str(error)).lower()
-        raise InputError(what, where=file, remedy="Check the file and its permissions.") from None
+        raise InputError(
+            what, where=str(source_file.path or file), remedy="Check the file and its permissions."
+        ) from None
 
 
 def _open(source_file: Source, stdin: BinaryIO | None) -> BinaryIO:
