@@ -15,12 +15,13 @@ import polars as pl
 from gate.data.frame import Dataset
 from gate.data.masking import mask_text
 from gate.data.views import Frames
-from gate.reporting.inert import MARGIN, inert
+from gate.reporting.inert import inert
 
 Place = tuple[str, int]
 """File and row."""
 
 _WINDOW = 12_000  # characters masked at once; longer than any PEM block, so that a cut text still hides one
+_MARGIN = 1_000  # characters behind a cut that are masked with what is shown, so that no half of a secret stays
 _TURN = re.compile(r"(messages|chosen|rejected)\[(\d+)\]\.(content|tool_calls)")
 
 
@@ -94,7 +95,7 @@ class Excerpts:
 
     def _masked(self, place: Place, name: str, text: str, start: int, end: int) -> str:
         """The characters from `start` to `end`, masked together with what stands before and behind them."""
-        begin, stop = max(0, start - _WINDOW), min(len(text), end + MARGIN)
+        begin, stop = max(0, start - _WINDOW), min(len(text), end + _MARGIN)
         spans = [
             (max(first, begin) - begin, min(last, stop) - begin)
             for first, last in self.spans.get(place, {}).get(name, [])

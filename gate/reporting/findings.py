@@ -7,6 +7,7 @@ import polars as pl
 from gate.data.masking import mask_text
 
 _LONGEST = 2_000  # characters of evidence; a check has no reason to give more
+_MARGIN = 1_000  # characters behind the cut that are masked with it, so that no half of a secret stays
 
 
 def masked_findings(findings: pl.DataFrame) -> pl.DataFrame:
@@ -22,7 +23,9 @@ def masked_malformed(malformed: pl.DataFrame) -> pl.DataFrame:
 def _masked(frame: pl.DataFrame, column: str) -> pl.DataFrame:
     values = frame[column].drop_nulls().unique()
     # A loop over distinct values, since masking is a Python function: some 10 µs each.
-    changed = {value: masked for value in values if (masked := mask_text(value[:_LONGEST])) != value}
+    changed = {
+        value: masked for value in values if (masked := mask_text(value[: _LONGEST + _MARGIN])[:_LONGEST]) != value
+    }
     if not changed:
         return frame
     return frame.with_columns(pl.col(column).replace(list(changed), list(changed.values())))

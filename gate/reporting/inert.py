@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import re
 
-from gate.data.masking import mask_text
-
 _HOSTILE = re.compile(
     "["
     "\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 and C1 controls, ESC among them; not TAB and LF
@@ -36,15 +34,3 @@ def inert(text: str, limit: int | None = None) -> str:
 def one_line(text: str, limit: int | None = None) -> str:
     """`inert`, on a single line."""
     return inert(_SPACE.sub(" ", text), limit)
-
-
-def shown(text: str, limit: int) -> str:
-    """Text of a dataset, fit to be shown on one line: sensitive-looking parts masked, inert and cut.
-
-    Looks at no more than a margin beyond what is shown, so that a megabyte of text costs nothing.
-    """
-    return one_line(mask_text(text[: limit + MARGIN]), limit)
-
-
-MARGIN = 1_000
-"""Characters beyond a cut that are masked with what is shown, so that a cut never uncovers half of a secret."""

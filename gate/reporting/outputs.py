@@ -15,6 +15,7 @@ from typing import cast
 
 from gate.admission.result import AdmissionResult
 from gate.errors import GateError, UsageError
+from gate.folders import Folders
 
 
 class OutputError(GateError):
@@ -32,11 +33,13 @@ class Format:
     suffixes: tuple[str, ...]
     """Endings of a path by which the format is recognised."""
     binary: bool = False
+    templated: bool = False
+    """The function also takes the folders in which a user's own templates may lie."""
 
 
 FORMATS: dict[str, Format] = {
     "json": Format("gate.reporting.json_report:to_json", "-", (".json",)),
-    "html": Format("gate.reporting.html:to_html", "gate-report.html", (".html", ".htm")),
+    "html": Format("gate.reporting.html:to_html", "gate-report.html", (".html", ".htm"), templated=True),
     "parquet": Format("gate.reporting.findings_file:to_parquet", "findings.parquet", (".parquet",), binary=True),
 }
 
@@ -76,8 +79,11 @@ def _output(name: str, path: str) -> Output:
     return Output(name, None)
 
 
-def write(result: AdmissionResult, output: Output) -> Path | None:
+def write(result: AdmissionResult, output: Output, folders: Folders | None = None) -> Path | None:
     """Render and write one output. An existing file is replaced only once the new one is complete on disk.
+
+    Args:
+        folders: where a user's own `reports/` may lie; gate's own only, where it is not given.
 
     Returns:
         the file that was written, or None for standard output.
@@ -85,8 +91,10 @@ def write(result: AdmissionResult, output: Output) -> Path | None:
     Raises:
         OutputError: the folder cannot be made or written to, the path is a folder, or the disk is full.
     """
-    module, _, function = FORMATS[output.format].renderer.partition(":")
-    rendered = cast(str | bytes, getattr(import_module(module), function)(result))
+    kind = FORMATS[output.format]
+    module, _, function = kind.renderer.partition(":")
+    render = getattr(import_module(module), function)
+    rendered = cast(str | bytes, render(result, folders) if kind.templated else render(result))
     content = rendered.encode() if isinstance(rendered, str) else rendered
     if output.path is None:
         sys.stdout.buffer.write(content)

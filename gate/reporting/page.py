@@ -17,7 +17,7 @@ from gate.reporting.charts import Chart
 from gate.reporting.clusters import Cluster, sample_clusters
 from gate.reporting.excerpts import Excerpts, Piece, excerpts
 from gate.reporting.findings import masked_findings, masked_malformed
-from gate.reporting.inert import one_line, shown
+from gate.reporting.inert import one_line
 from gate.reporting.worst import worst_first
 
 STATUSES: tuple[Status, ...] = ("errored", "failed", "warned", "passed", "skipped")
@@ -190,7 +190,7 @@ def _row(finding: dict[str, object], texts: Excerpts, limits: Limits) -> Row:
         field=None if finding["field"] is None else one_line(str(finding["field"]), 80),
         code=one_line(text("code") or "", 60),
         message=one_line(text("message") or "", 400),
-        evidence=None if evidence is None else shown(evidence, limits.excerpt),
+        evidence=None if evidence is None else one_line(evidence, limits.excerpt),
         score=score if isinstance(score, float) else None,
         remedy=str(finding["remedy"]),
         pieces=tuple(_pieces(finding, texts, limits.excerpt)),
@@ -226,7 +226,7 @@ def _malformed(row: dict[str, object]) -> MalformedRow:
         offset=offset if isinstance(offset, int) else None,
         reason=one_line(str(row["reason"] or ""), 60),
         message=one_line(str(row["message"] or ""), 300),
-        head=shown(str(row["head"] or ""), 200),
+        head=one_line(str(row["head"] or ""), 200),
     )
 
 

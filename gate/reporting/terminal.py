@@ -14,7 +14,7 @@ from rich.text import Text
 
 from gate.admission.result import AdmissionResult, RuleOutcome, Status, Verdict
 from gate.reporting.findings import masked_findings
-from gate.reporting.inert import one_line, shown
+from gate.reporting.inert import one_line
 from gate.reporting.kinds import kinds_of
 from gate.reporting.progress import Progress
 from gate.reporting.worst import worst_of_each
@@ -101,7 +101,7 @@ def _worst(findings: pl.DataFrame, console: Console) -> None:
         )
         detail = one_line(finding["message"], 300)
         if finding["evidence"] is not None:
-            detail += f"  [{shown(finding['evidence'], 120)}]"
+            detail += f"  [{one_line(finding['evidence'], 120)}]"
         console.print(Padding(Text(detail), (0, 0, 0, 9), expand=False))
 
 

@@ -108,3 +108,16 @@ def test_the_policy_allows_one_style_and_one_script_only(small: AdmissionResult)
     assert policy.count("sha256-") == 2
     assert "unsafe" not in policy
     assert "*" not in policy
+
+
+def test_a_narrow_window_needs_no_sideways_scrolling(browse: Browse, small: AdmissionResult, tmp_path: Path) -> None:
+    page = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", to_html(small))
+    measure = "const root = document.documentElement; parent.postMessage(root.scrollWidth <= root.clientWidth, '*')"
+    opened = page.replace("<details", "<details open").replace("open open", "open")
+    opened = opened.replace("</body>", f"<script>{measure}</script></body>")
+    (tmp_path / "inner.html").write_text(opened, encoding="utf-8")
+    dom, _ = browse(
+        "<title>?</title><script>onmessage = (event) => { document.title = event.data }</script>"
+        '<iframe src="inner.html" width="400" height="800" style="border:0"></iframe>'
+    )
+    assert title(dom) == "true"

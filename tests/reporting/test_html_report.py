@@ -16,6 +16,7 @@ from gate.data.frame import SkippedFile
 from gate.errors import GateError
 from gate.folders import Folders
 from gate.reporting.html import LARGEST, to_html
+from gate.reporting.outputs import parse_output, write
 
 CSS = Path(__file__).parents[2] / "reports" / "styles" / "report.css"
 
@@ -146,6 +147,8 @@ def test_a_users_own_template_is_used(small: AdmissionResult, tmp_path: Path) ->
     template.parent.mkdir(parents=True)
     template.write_text("<p>our own profile of {{ page.rows }} rows</p>")
     assert "our own profile of 8 rows" in to_html(small, Folders(tmp_path))
+    write(small, parse_output(str(tmp_path / "r.html")), Folders(tmp_path))
+    assert "our own profile of 8 rows" in (tmp_path / "r.html").read_text()
 
 
 class TestAccessibility:
