@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gate.checks.duplicates.verification import Nodes, ShingleSets
+from gate.checks.duplicates.verification import Nodes
 
 PAIRS_AT_A_TIME = 4_000_000
 """Pairs that are enumerated at a time (32 MB for each of a few arrays)."""
@@ -41,11 +41,6 @@ class Buckets:
     def sizes(self) -> NDArray[np.int64]:
         """The number of nodes in each bucket."""
         return np.diff(np.append(self.starts(), self.bucket.size))
-
-    def pair_count(self) -> int:
-        """The pairs that the buckets propose, one that several propose counted as often."""
-        sizes = self.sizes()
-        return int((sizes * (sizes - 1) // 2).sum())
 
     def larger_than(self, size: int) -> Buckets:
         large = np.repeat(self.sizes() > size, self.sizes())
@@ -93,24 +88,3 @@ def buckets_of_bands(keys: NDArray[np.uint64]) -> Buckets:
 
 
 _EMPTY = (np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
-
-
-def buckets_of_rare_shingles(sets: ShingleSets, nodes: Nodes, threshold: float) -> Buckets:
-    """For nodes of crowded buckets: buckets by their rarest shingles, which propose every pair among these
-    nodes that reaches the threshold, and few others.
-
-    The prefix filter (Chaudhuri, Ganti, Kaushik, 2006; Bayardo, Ma, Srikant, 2007): with the shingles of each
-    text in one common order, the rarest first, two texts with J ≥ t have one in common among the first
-    n - ⌈t·n⌉ + 1 of each.
-    """
-    sizes = sets.sizes[nodes]
-    owner = np.repeat(np.arange(nodes.size), sizes)
-    own = np.repeat(sets.offsets[nodes] - (np.cumsum(sizes) - sizes), sizes) + np.arange(owner.size)
-    _, shingle, frequency = np.unique(sets.columns[own], return_inverse=True, return_counts=True)
-    order = np.lexsort((shingle, frequency[shingle], owner))
-    place = np.arange(owner.size) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    prefix = sizes - np.ceil(threshold * sizes - 1e-9).astype(np.int64) + 1
-    chosen = order[place < np.repeat(prefix, sizes)]
-    by_shingle = np.lexsort((nodes[owner[chosen]], shingle[chosen]))
-    chosen = chosen[by_shingle]
-    return Buckets(shingle[chosen], nodes[owner[chosen]]).shared()

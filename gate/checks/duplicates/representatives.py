@@ -12,17 +12,15 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from gate.checks.duplicates.candidates import Buckets, buckets_of_rare_shingles
+from gate.checks.duplicates.candidates import Buckets
+from gate.checks.duplicates.crowds import Crowd, components
 from gate.checks.duplicates.verification import Nodes, ShingleSets
 
 CROWDED = 64
 """A bucket of more nodes is not taken apart into all its pairs: that would be quadratic."""
 
-PATIENCE = 4
-"""Rounds in a row that may decide less than 2 % of the crowd before its pairs are sought by rare shingles."""
-
-AFFORDABLE = 100
-"""Pairs per crowded node that rare shingles may propose; when there are more, rounds go on."""
+PATIENCE = 3
+"""Rounds in a row that may decide less than a tenth of the crowd before all its pairs are judged at once."""
 
 
 @dataclass(slots=True)
@@ -52,6 +50,9 @@ def choose(buckets: Buckets, groups: NDArray[np.int64], sets: ShingleSets, thres
     return _Selection(groups, sets, threshold).run(buckets)
 
 
+_NO_PAIRS = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64), np.empty(0)
+
+
 class _Selection:
     """One run of the choice. First, as long as there are crowded buckets, in rounds: whoever comes first in
     every bucket it is in is kept, and all that are similar to it leave. Of templated rows, a round decides
@@ -62,21 +63,15 @@ class _Selection:
         self.choice = Choice(np.arange(groups.size), np.ones(groups.size))
 
     def run(self, buckets: Buckets) -> Choice:
-        rare = Buckets(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
         idle = 0
-        while (crowd := buckets.larger_than(CROWDED)).node.size:
-            if idle >= PATIENCE:
-                nodes = np.unique(crowd.node)
-                rare = buckets_of_rare_shingles(self.sets, nodes, self.threshold)
-                if rare.pair_count() <= AFFORDABLE * nodes.size:
-                    break
-                rare, idle = rare.without(np.ones(self.groups.size, dtype=bool)), -10 * PATIENCE
+        while (crowd := buckets.larger_than(CROWDED)).node.size and idle < PATIENCE:
             buckets = buckets.without(self._round(buckets))
             left = buckets.larger_than(CROWDED).node.size
-            idle = idle + 1 if left > 0.98 * crowd.node.size else min(idle, 0)
-        edges = [self._similar(*pair) for part in (buckets.up_to(CROWDED), rare) for pair in part.pairs()]
-        if edges:
-            self._one_by_one(*(np.concatenate(column) for column in zip(*edges, strict=True)))
+            idle = idle + 1 if left > 0.9 * crowd.node.size else 0
+        crowds = [Crowd(nodes, self.sets, self.threshold) for nodes in components(crowd)]
+        proposals = [buckets.up_to(CROWDED), *(one.by_rare_shingle for one in crowds)]
+        edges = [self._similar(*pair) for part in proposals for pair in part.pairs()]
+        self._in_order(crowds, *(np.concatenate(column) for column in zip(_NO_PAIRS, *edges, strict=True)))
         return self.choice
 
     def _round(self, buckets: Buckets) -> NDArray[np.bool_]:
@@ -91,25 +86,42 @@ class _Selection:
         chosen = ~is_first & decided[first]
         pairs = np.unique(first[chosen] * self.groups.size + buckets.node[chosen])
         left, right, score = self._similar(pairs // self.groups.size, pairs % self.groups.size)
-        order = np.lexsort((left, -score, right))
-        dropped, best = np.unique(right[order], return_index=True)
-        self.choice.keeper[dropped] = left[order][best]
-        self.choice.score[dropped] = score[order][best]
-        decided[dropped] = True
+        decided[self._drop(left, right, score)] = True
         return decided
 
-    def _one_by_one(self, left: Nodes, right: Nodes, score: NDArray[np.float64]) -> None:
-        """Drop each node that is similar to a kept one, in favour of the most similar.
+    def _drop(self, keepers: Nodes, nodes: Nodes, score: NDArray[np.float64]) -> Nodes:
+        """Drop nodes, each in favour of the most similar of its keepers; which."""
+        order = np.lexsort((keepers, -score, nodes))
+        dropped, best = np.unique(nodes[order], return_index=True)
+        self.choice.keeper[dropped] = keepers[order][best]
+        self.choice.score[dropped] = score[order][best]
+        return dropped
 
-        A loop over verified pairs: what becomes of a node depends on all before it (0.2 µs a pair).
-        """
-        keeper = self.choice.keeper.tolist()
-        order = np.lexsort((left, -score, right))
-        for index, earlier, later in zip(order.tolist(), left[order].tolist(), right[order].tolist(), strict=True):
-            if keeper[later] == later and keeper[earlier] == earlier:
-                keeper[later] = earlier
-                self.choice.score[later] = score[index]
-        self.choice.keeper = np.array(keeper, dtype=np.int64)
+    def _in_order(self, crowds: list[Crowd], left: Nodes, right: Nodes, score: NDArray[np.float64]) -> None:
+        """Decide the nodes that are left, given their similar pairs but those that crowds know of themselves."""
+        count = self.groups.size
+        alive = np.ones(count, dtype=bool)
+        by_left = np.argsort(left, kind="stable")
+        later = right[by_left]
+        ends = np.cumsum(np.bincount(left, minlength=count)).tolist()
+        crowd_of = np.full(count, -1)
+        for number, crowd in enumerate(crowds):
+            crowd_of[crowd.nodes] = number
+        dropped = [_NO_PAIRS[0]], [_NO_PAIRS[1]]
+        # A loop over nodes with similar ones: what becomes of a node depends on all before it (a few µs each).
+        for node in np.unique(np.concatenate([left, *(crowd.nodes for crowd in crowds)])).tolist():
+            if not alive[node]:
+                continue
+            alive[later[ends[node - 1] if node else 0 : ends[node]]] = False
+            if crowd_of[node] >= 0:
+                similar = crowds[crowd_of[node]].similar_to(node, alive)
+                alive[similar] = False
+                dropped[0].append(np.full(similar.size, node))
+                dropped[1].append(similar)
+        kept = alive[left]
+        pairs = self._similar(np.concatenate(dropped[0]), np.concatenate(dropped[1]))
+        known = left[kept], right[kept], score[kept]
+        self._drop(*(np.concatenate(both) for both in zip(known, pairs, strict=True)))
 
     def _similar(self, left: Nodes, right: Nodes) -> tuple[Nodes, Nodes, NDArray[np.float64]]:
         """The pairs that reach the threshold, with their Jaccard index."""
