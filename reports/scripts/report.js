@@ -21,7 +21,7 @@
     const active = words.length > 0 || severity.value !== "" || rule.value !== "";
     let shown = 0;
     for (const { element, wasOpen, clusters, rows } of groups) {
-      const wanted = rule.value === "" || rule.value === element.id;
+      const wanted = rule.value === "" || rule.value === element.dataset.rule;
       let here = 0;
       for (const { row, text } of rows) {
         const fits =
@@ -50,7 +50,7 @@
   });
   // A link from the rules table opens the group it points to.
   const reveal = () => {
-    const target = groups.find(({ element }) => "#" + element.id === location.hash);
+    const target = groups.find(({ element }) => "#" + element.dataset.rule === location.hash);
     if (target) target.element.open = target.wasOpen = true;
   };
   window.addEventListener("hashchange", reveal);

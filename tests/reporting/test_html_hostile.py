@@ -69,6 +69,29 @@ def test_the_script_of_the_page_does_run(browse: Browse, small: AdmissionResult)
     assert "hidden" not in tools[0].attrib
 
 
+def test_search_and_filters_leave_what_matches(browse: Browse, small: AdmissionResult) -> None:
+    page = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", to_html(small))
+    use = """
+      const said = [];
+      const choose = (id, value, kind) => {
+        const field = document.getElementById(id);
+        field.value = value;
+        field.dispatchEvent(new Event(kind));
+        const rows = [...document.querySelectorAll(".group tbody tr")].filter((row) => row.checkVisibility());
+        said.push(rows.length);
+      };
+      choose("search", "E-MAIL train", "input");
+      choose("search", "", "input");
+      choose("severity", "warning", "change");
+      choose("rule", "rule-1", "change");
+      choose("severity", "", "change");
+      document.title = said.join(" ");
+    """
+    dom, _ = browse(page.replace("</body>", f"<script>{use}</script></body>"))
+    # One e-mail; then the open group alone; three warnings; none of them in the first group; its two.
+    assert title(dom) == "1 2 3 0 2"
+
+
 def test_it_reads_without_the_script(small: AdmissionResult) -> None:
     tree = lxml_html.fromstring(to_html(small))
     assert "hidden" in tree.forms[0].attrib
