@@ -45,7 +45,7 @@ def shingles(texts: pl.Series, size: int, threads: int = 1) -> Shingles:
         threads: how many chunks are worked on at a time.
     """
     with ThreadPoolExecutor(max(1, threads)) as pool:
-        parts = list(pool.map(lambda part: _shingle(fold(part), size), _chunks(texts)))
+        parts = list(pool.map(lambda part: _shingle(fold(part, signs=True), size), _chunks(texts)))
     counts = [np.diff(part.offsets) for part in parts]
     return Shingles(
         np.concatenate([part.values for part in parts]),
@@ -69,7 +69,7 @@ def _chunks(texts: pl.Series) -> Iterator[pl.Series]:
 def _shingle(texts: pl.Series, size: int) -> Shingles:
     words = tokens(texts)
     counts = np.diff(words.offsets)
-    present = (texts.str.len_bytes().fill_null(0) > 0).to_numpy()
+    present = texts.str.contains(r"[^\x1e\x1f]").fill_null(False).to_numpy()
     whole = present & (counts < size)
     number = np.where(counts >= size, counts - size + 1, whole.astype(np.int64))
     offsets = np.concatenate(([0], np.cumsum(number)))
