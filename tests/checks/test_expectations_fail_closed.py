@@ -15,7 +15,7 @@ import pytest
 from gate.checks.base import CheckFailed, Context, Measurement
 from gate.checks.expectations import ExpectationsParams, expectations
 from gate.checks.great_expectations_suite import known_types, read_suite
-from gate.checks.great_expectations_worker import Table, _result, _with_rows, evaluate
+from gate.checks.great_expectations_worker import Evaluation, Table, _result, _with_rows, evaluate, warm
 from gate.data.frame import EXAMPLES, MALFORMED
 from gate.data.views import Frames
 from gate.engines.local import LocalEngine
@@ -299,6 +299,19 @@ def test_fewer_results_than_expectations_are_an_error(run: Run, monkeypatch: pyt
         run(frames(*ONE), [ROWS, expect("expect_column_values_to_not_be_null", column="note")])
 
 
+def test_a_worker_that_answers_for_fewer_expectations_than_it_was_given_is_an_error(tmp_path: Path) -> None:
+    class Forgetful(Here):
+        def submit(self, lane: str, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+            future: Future[Any] = Future()
+            future.set_result(Evaluation(function(*args, **kwargs).results[:-1]))
+            return future
+
+    entries = [ROWS, expect("expect_column_values_to_not_be_null", column="id")]
+    (tmp_path / "suite.json").write_text(json.dumps({"name": "suite", "expectations": entries}))
+    with pytest.raises(CheckFailed, match="1 of 2 expectations were evaluated"):
+        expectations.run(frames(*ONE), ExpectationsParams(suite="suite.json"), Context(Forgetful(), Folders(tmp_path)))
+
+
 def test_rows_that_gx_counts_and_does_not_name_are_an_error() -> None:
     class Half:
         exception_info: dict[str, object] = {}  # noqa: RUF012 - stands for one of GX's results
@@ -380,6 +393,11 @@ def test_no_cell_value_is_in_an_error_or_on_the_terminal(
     assert outcome != []
     assert not said(outcome, error, error and error.__cause__, error and error.__context__)
     assert not said(*capfd.readouterr(), caplog.text)
+
+
+def test_what_gx_would_log_of_an_exception_is_switched_off() -> None:
+    warm()
+    assert not logging.getLogger("great_expectations.validator.validator").isEnabledFor(logging.CRITICAL)
 
 
 def test_a_worker_keeps_quiet_about_cells_too(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -106,6 +106,16 @@ def problems(*rows: dict[str, object]) -> list[tuple[str, str]]:
         preference([], [ASSISTANT], [turn("assistant", "No.")]),
         preference([USER], [CALL, RESULT, ASSISTANT], [turn("assistant", "No.")]),
         preference([USER, CALL, RESULT], [ASSISTANT], [turn("assistant", "No.")]),
+        # Case may be what is preferred, or asked for.
+        preference([USER], [turn("assistant", "Paris")], [turn("assistant", "paris")]),
+        chat(turn("user", "paris"), turn("assistant", "Paris")),
+        # The last call has no result yet, whatever ids earlier ones have.
+        chat(
+            USER,
+            turn("assistant", None, [call(identity="a")]),
+            turn("tool", "1", answers="a"),
+            turn("assistant", None, [call(identity="b")]),
+        ),
         preference([USER, CALL], [RESULT, ASSISTANT], [RESULT, turn("assistant", "No.")]),
     ],
 )
@@ -186,6 +196,7 @@ def test_conventions_of_published_data_are_no_problems(row: dict[str, object]) -
             [("empty_answer", "messages[1].content")],
         ),
         (preference([USER], [ASSISTANT], [turn("assistant", " Because.\n")]), [("same_answers", "rejected")]),
+        (preference([USER], [turn("assistant", "A  b")], [turn("assistant", "A\nb")]), [("same_answers", "rejected")]),
         (preference([USER], [ASSISTANT], []), [("empty_answer", "rejected")]),
         (preference([USER], [turn("assistant", "")], [ASSISTANT]), [("empty_answer", "chosen[0].content")]),
         (preference([USER], [turn("assistant", "Why?")], [ASSISTANT]), [("answer_equals_prompt", "chosen[0].content")]),
