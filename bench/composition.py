@@ -193,12 +193,19 @@ def personal_data(examples: list[Example], lowest: dict[str, float]) -> list[lis
     logging.getLogger("presidio-analyzer").setLevel(logging.ERROR)
     tldextract.TLD_EXTRACTOR = TLDExtract(suffix_list_urls=())  # its own list, no network
 
+    @spacy.Language.component("text_as_lemma")
+    def text_as_lemma(doc: spacy.tokens.Doc) -> spacy.tokens.Doc:
+        for token in doc:
+            token.lemma_ = token.text
+        return doc
+
     class Blank(SpacyNlpEngine):  # type: ignore[misc]  # the package has no types
-        """A tokenizer without a model, as gate's default engine."""
+        """A tokenizer without a model, as gate's default engine; words near a finding count as they are written."""
 
         def __init__(self) -> None:
             super().__init__()
             self.nlp = {"en": spacy.blank("en")}
+            self.nlp["en"].add_pipe("text_as_lemma")
 
     analyzer = AnalyzerEngine(nlp_engine=Blank(), supported_languages=["en"])
     entities = list(lowest)

@@ -24,7 +24,7 @@ def _mail(draw: np.random.Generator) -> str:
 
 def _phone(draw: np.random.Generator) -> str:
     area, office = draw.choice(["212", "303", "415", "604"]), draw.choice(["311", "611", "711"])
-    return f"Call ({area}) {office}-{_digits(draw, 4)}"
+    return f"My phone number is ({area}) {office}-{_digits(draw, 4)}"
 
 
 def _card(draw: np.random.Generator) -> str:

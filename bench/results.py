@@ -90,7 +90,10 @@ def check(measured: Json) -> str:
     if other:
         text += f"\nRatio **{measured['ratio']}×** of wall time, {measured['cpu_ratio']}× of processor time. "
         text += f"The composition listed {other['candidates']:,} candidates, of which {other['pairs']:,} are similar "
-        text += f"pairs, all broken up by gate, and found {other['pii']:,} pieces of personal data, the same as gate.\n"
+        text += f"pairs, and found {other['pii']:,} pieces of personal data"
+        text += ".\n" if measured["missed"] else "; gate broke up all of the pairs and found the same personal data.\n"
+    for what in measured.get("missed", ()):
+        text += f"\n**The comparison is void:** {what}.\n"
     if "recall" in measured:
         found = [[how, f"{count['planted']:,}", f"{count['found']:,}"] for how, count in measured["recall"].items()]
         text += "\n" + table(["planted", "rows", "found"], found)
@@ -120,11 +123,13 @@ def targets(results: dict[str, Json]) -> Iterator[list[object]]:
     """The project's targets on 2 cores, what was measured for each, and whether that meets it."""
     examples, real, generated = (_measured(results, name) for name in ("examples", "real", "generated"))
     if generated and "ratio" in generated:
-        yield _target(f"{generated['rows']:,} generated rows: ≥ 20× the composition", generated["ratio"], 20, "×")
+        # The target is for 200,000 rows; where fewer were measured, the line says so.
+        text = f"200,000 generated rows ({generated['rows']:,} measured): ≥ 20× the composition"
+        yield _ratio(text, generated, 20)
     if real:
         yield _target(f"{real['rows']:,} real rows, cold start to verdict: ≤ 10 s", real["gate"]["seconds"], -10, " s")
         if "ratio" in real:
-            yield _target("the same: ≥ 4× the composition", real["ratio"], 4, "×")
+            yield _ratio("the same: ≥ 4× the composition", real, 4)
     if examples:
         seconds = examples["gate"]["seconds"]
         yield _target(f"{examples['rows']:,} example rows, cold: ≤ 6 s", seconds, -6, " s")
@@ -137,6 +142,11 @@ def targets(results: dict[str, Json]) -> Iterator[list[object]]:
 
 def _measured(results: dict[str, Json], name: str) -> Json | None:
     return results[name]["measured"] if name in results else None
+
+
+def _ratio(text: str, measured: Json, floor: float) -> list[object]:
+    line = _target(text, measured["ratio"], floor, "×")
+    return [*line[:2], "**void**"] if measured.get("missed") else line
 
 
 def _target(text: str, value: float, limit: float, unit: str) -> list[object]:

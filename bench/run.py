@@ -61,6 +61,9 @@ def main() -> None:
     remarks = REPOSITORY / "bench" / "remarks.md"
     text = render(results, remarks.read_text(encoding="utf-8") if remarks.is_file() else "")
     (arguments.out / "RESULTS.md").write_text(text, encoding="utf-8")
+    void = [name for name, section in results.items() if section["measured"].get("missed")]
+    if void:
+        sys.exit(f"gate missed something that the composition found: {', '.join(void)} (see RESULTS.md)")
 
 
 def examples(arguments: argparse.Namespace) -> Json:

@@ -43,7 +43,7 @@ def personal_data(grammar: Grammar) -> list[Slot]:
             "My address is now owen.teague@harbourmail-tidewell.com.",
             at=TEST,
         ),
-        said("PHONE_NUMBER", "an American phone number", "Call me at (212) 311-0142 after six."),
+        said("PHONE_NUMBER", "an American phone number", "My phone number is (212) 311-0142, best after six."),
         said(
             "PHONE_NUMBER",
             "a British phone number set aside for drama",
@@ -72,7 +72,7 @@ def personal_data(grammar: Grammar) -> list[Slot]:
         ),
         Slot(
             RATINGS,
-            {**rated, "prompt": f"{rated['prompt']} You reach me under +1 303 611 0187."},
+            {**rated, "prompt": f"{rated['prompt']} My phone number is +1 303 611 0187."},
             rated,
             (Plant("pii", "PHONE_NUMBER", "a phone number in a rated prompt"),),
         ),
