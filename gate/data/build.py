@@ -73,6 +73,9 @@ def _lists(values: Sequence[list[Message] | None]) -> pa.Array:
     """Message lists as one Arrow list array; null where there is no list."""
     import pyarrow as pa
 
+    if not any(value is not None for value in values):
+        fields_of_message = pa.struct([(one.name, pa.large_string()) for one in MESSAGE.fields])
+        return pa.nulls(len(values), pa.large_list(fields_of_message))
     lengths = [0 if value is None else len(value) for value in values]
     flat = list(chain.from_iterable(value for value in values if value is not None))
     fields = list(zip(*flat, strict=True)) or [()] * len(MESSAGE.fields)

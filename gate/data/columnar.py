@@ -80,9 +80,11 @@ def _records(table: pa.RecordBatch, reading: Reading) -> Batch:
     import polars as pl
     import pyarrow as pa
 
-    frame = pl.DataFrame(pl.from_arrow(pa.Table.from_batches([table])))
-    records = frame.to_dicts()
-    nested = [name for name, dtype in frame.schema.items() if dtype.is_nested()]
+    try:
+        records = pl.DataFrame(pl.from_arrow(pa.Table.from_batches([table]))).to_dicts()
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, TypeError, ValueError):
+        records = table.to_pylist()  # types that Polars lacks, such as intervals and unions
+    nested = [column.name for column in table.schema if pa.types.is_nested(column.type)]
     for name in nested:
         for record in records:  # paths differ from row to row, which no column expression can follow
             record[name] = _pruned(record[name])

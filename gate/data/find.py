@@ -130,13 +130,16 @@ def _why(error: OSError | ValueError) -> str:
 
 def _collect(path: Path, root: Path, found: Found, seen: dict[Path, str], *, named: bool) -> None:
     """Add one file, or a folder with everything below it; a file or folder reached twice is read once."""
-    file = path.relative_to(root).as_posix()
+    file = _shown(path, root)
     try:
         real = path.resolve(strict=True)
         folder = path.is_dir()
     except PermissionError as error:
         raise InputError(_why(error), where=str(path), remedy=_PERMIT) from None
     except (OSError, RuntimeError):
+        if named and path.exists():  # a pipe, such as /dev/stdin or a shell's <(…)
+            found.sources.append(Source(path, file, named))
+            return
         found.skipped.append(SkippedFile(file, "a link that leads nowhere"))
         return
     if real in seen:
@@ -159,11 +162,16 @@ def _collect(path: Path, root: Path, found: Found, seen: dict[Path, str], *, nam
         inner = path / name
         reason = _reason_to_skip(inner, names, listed)
         if reason is not None:
-            found.skipped.append(SkippedFile(inner.relative_to(root).as_posix(), reason))
+            found.skipped.append(SkippedFile(_shown(inner, root), reason))
         else:
             _collect(inner, root, found, seen, named=False)
     for name in sorted(set(listed or ()) - set(names)):
-        found.sources.append(Source(path / name, (path / name).relative_to(root).as_posix(), named=False, missing=True))
+        found.sources.append(Source(path / name, _shown(path / name, root), named=False, missing=True))
+
+
+def _shown(path: Path, root: Path) -> str:
+    """A path relative to the root; bytes of a name that are no UTF-8 are shown as replacement characters."""
+    return os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", "replace")
 
 
 def _holds_rules(folder: Path) -> bool:

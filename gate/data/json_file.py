@@ -16,8 +16,9 @@ from gate.data.batch import ROWS, Batch, Reading
 from gate.data.columns import ColumnMap
 from gate.data.jsonl import BOM, read_jsonl
 from gate.data.malformed import Misfit, Reason
-from gate.data.parse import parse_record, suspicious, why_not_json
+from gate.data.parse import parse_record, suspicious
 from gate.data.shapes import recognise
+from gate.data.stream import BLOCK
 
 _STRING = rb'"[^"\\\x00-\x1f]*(?:\\.[^"\\\x00-\x1f]*)*"'
 _TOKEN = re.compile(rb"[ \t\r\n:,]*(?:(" + _STRING + rb")|([\[{])|([\]}])|[-+.\w]+)")
@@ -89,11 +90,16 @@ def _document(
     lines = [line for line in data[start : start + (1 << 20)].split(b"\n", 200) if line.strip()]
     place = None if len(lines) > 1 and _complete(lines[0]) else _list_of(data, start, None)
     if place is not None:
-        yield from _array(data, place, reading, damaged=damaged, whole=False)
+        yield from _array(data, place, reading, damaged=damaged, wrapper=start)
     elif sum(line.lstrip().startswith(b"{") for line in lines) > 1 or not data[start:].lstrip().startswith(b"{"):
-        yield from read_jsonl([data], reading, longest)
+        yield from read_jsonl(_sliced(data, 0), reading, longest)
     else:
         yield from _single(data, start, reading)
+
+
+def _sliced(data: bytes, overlap: int) -> Iterator[bytes]:
+    """The document in blocks, so that what looks at one never copies all of it."""
+    return (data[start : start + BLOCK + overlap] for start in range(0, len(data), BLOCK))
 
 
 def _complete(line: bytes) -> bool:
@@ -177,7 +183,9 @@ def _closing(data: bytes, start: int) -> tuple[int | None, int]:
     return None, end
 
 
-def _array(data: bytes, opening: int, reading: Reading, *, damaged: bool, whole: bool = True) -> Iterator[Batch]:
+def _array(
+    data: bytes, opening: int, reading: Reading, *, damaged: bool, whole: bool = True, wrapper: int | None = None
+) -> Iterator[Batch]:
     """The elements of the array that opens at `opening`.
 
     A loop over elements, since each is parsed by itself and one bad element must not cost the others.
@@ -185,13 +193,14 @@ def _array(data: bytes, opening: int, reading: Reading, *, damaged: bool, whole:
     Args:
         damaged: the bytes end early because the container is damaged, which is reported by itself.
         whole: the array is the document, so that nothing may follow it.
+        wrapper: where the object around the array begins, when that has not been found to be valid yet.
     """
-    suspect = suspicious(data)
+    suspect = any(suspicious(piece) for piece in _sliced(data, 64))
     position, line, counted = _skip(data, opening + 1), 1, 0
     keys: set[bytes] = set()
     budget = _RESCANS * len(data) + 1_000_000
     batch = Batch()
-    closed = False
+    closed = untidy = False
     while position < len(data):
         if data[position : position + 1] == b"]":
             closed = True
@@ -217,27 +226,46 @@ def _array(data: bytes, opening: int, reading: Reading, *, damaged: bool, whole:
         except Misfit as misfit:
             if raw.strip():
                 reading.fail(misfit, raw, line=line, offset=position)
+            elif not untidy:
+                untidy = True
+                reading.fail_file(
+                    Misfit(Reason.INVALID_JSON, "a comma stands where a row is expected"), offset=position
+                )
         else:
             reading.rows += 1
             batch.add(record, reading.rows, line, position, raw)
             if len(batch.records) >= ROWS:
                 yield batch
                 batch = Batch()
+            if not fits and following < len(data) and not untidy:
+                untidy = True
+                reading.fail_file(Misfit(Reason.INVALID_JSON, "no comma stands between two rows"), offset=end)
         position = following
-        if fits and data[position : position + 1] == b",":
-            position = _skip(data, position + 1)
+        if data[position : position + 1] == b",":
+            comma, position = position, _skip(data, position + 1)
+            if data[position : position + 1] == b"]" and not untidy:
+                untidy = True
+                reading.fail_file(Misfit(Reason.INVALID_JSON, "a comma stands behind the last row"), offset=comma)
     if batch.records:
         yield batch
     if not closed and not damaged:
         reading.fail_file(Misfit(Reason.TRUNCATED, "the array is not closed"), offset=len(data))
-    elif closed and whole:
-        rest = data[position + 1 :]
-        if rest.strip():
-            reading.fail_file(why_not_json(rest, _after(rest)), rest, offset=position + 1)
+    elif closed and wrapper is not None:
+        _check_wrapper(data[wrapper:opening] + b"[]" + data[position + 1 :], reading)
+    elif closed and whole and (rest := data[position + 1 :]).strip():
+        more = Misfit(Reason.INVALID_JSON, f"{len(rest.strip()):,} bytes follow the end of the array")
+        reading.fail_file(more, rest, offset=position + 1)
 
 
-def _after(rest: bytes) -> orjson.JSONDecodeError:
-    return orjson.JSONDecodeError("there is more after the end of the array", "", 0)
+def _check_wrapper(emptied: bytes, reading: Reading) -> None:
+    """Note when the object around the rows is broken by itself, or holds rows in a second list."""
+    try:
+        value = parse_record(emptied, suspect=suspicious(emptied))
+    except Misfit as misfit:
+        reading.fail_file(Misfit(misfit.reason, f"around the rows: {misfit.message}"), emptied)
+        return
+    if any(isinstance(item, list) and any(isinstance(one, dict) for one in item) for item in value.values()):
+        reading.fail_file(Misfit(Reason.UNKNOWN_SHAPE, "the object holds rows in more than one list"), emptied)
 
 
 def _next_row(data: bytes, start: int, keys: set[bytes]) -> int:

@@ -35,6 +35,9 @@ from gate.errors import InputError
 
 Progress = Callable[[int], None]
 DEFAULT_LIMITS = Limits()
+FEWEST_ROWS = 4096
+"""Rows per chunk below which chunks are joined: many small files slow every expression down, while joining the few
+large chunks of a large file would only hold their columns twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +99,12 @@ def assemble(
             "gate reads JSONL, JSON, CSV, TSV, Parquet and Arrow files; name a file to have it read whatever it is."
         )
         raise InputError(f"nothing here is a dataset: {listed}", where=where, remedy=remedy)
+    examples = pl.concat([NO_EXAMPLES, *(result.examples for result in results)])
+    if examples.n_chunks() * FEWEST_ROWS > examples.height:
+        examples = examples.rechunk()
     return Dataset(
         root=root,
-        examples=pl.concat([NO_EXAMPLES, *(result.examples for result in results)], rechunk=True),
+        examples=examples,
         malformed=pl.concat([pl.DataFrame(schema=MALFORMED), *(result.malformed for result in results)], rechunk=True),
         files=files,
         skipped=tuple(passed),

@@ -90,6 +90,8 @@ def recognise(records: Sequence[Record], columns: ColumnMap | None = None, *, ty
     if layout is None:
         return None
     naming = Naming((columns.role,), (columns.content,), {**OPENAI_OR_SHAREGPT.roles, **columns.roles})
+    if "label" in mapped and layout.kind == "chat":  # named as a label, so a judgement whatever it holds
+        layout = replace(layout, shape="feedback", kind="feedback", label="label")
     extra = "input" if "input" in mapped else layout.input
     return replace(layout, input=extra, columns={_STANDARD.get(k, k): v for k, v in mapped.items()}, naming=naming)
 

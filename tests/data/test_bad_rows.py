@@ -140,6 +140,22 @@ def test_what_follows_an_array_is_reported(tmp_path: Path) -> None:
     assert dataset.malformed["row"].to_list() == [None]
 
 
+@pytest.mark.parametrize(
+    "around", ["[%s,]", "[%s,,%s]", "[%s %s]", "[,%s]", '{"a": [%s], "b": [%s}', '{"a": [%s], "b": 1,}']
+)
+def test_an_untidy_array_keeps_its_rows_and_cannot_pass(tmp_path: Path, around: str) -> None:
+    count = around.count("%s")
+    dataset = read_bytes(tmp_path, "rows.json", (around % ((GOOD.decode(),) * count)).encode())
+    assert dataset.examples.height >= 1
+    assert dataset.malformed["row"].to_list() == [None]
+
+
+def test_rows_in_two_lists_are_never_half_read(tmp_path: Path) -> None:
+    rows = GOOD.decode()
+    for content in (f'{{"a": [{rows}], "b": [{rows}]}}', f'{{"a": [{rows}, bad], "b": [{rows}]}}'):
+        assert "unknown_shape" in read_bytes(tmp_path, "rows.json", content.encode()).malformed["reason"].to_list()
+
+
 def test_one_hundred_megabytes_without_a_line_feed(tmp_path: Path) -> None:
     long = b'{"prompt": "' + b"word " * 20_000_000 + b'", "completion": "b"}'
     started = time.process_time()

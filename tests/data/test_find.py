@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -86,6 +87,18 @@ def test_standard_input(tmp_path: Path) -> None:
     both = read(["-", str(tmp_path)], stdin=io.BytesIO(ROW.encode()))
     assert [one.path for one in both.files] == ["-", "a.jsonl"]
     assert read(["-"], stdin=io.BytesIO(b"")).malformed["reason"].to_list() == ["no_rows"]
+
+
+def test_a_pipe_and_a_name_that_is_no_utf8(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=(ROW,))
+    writer.start()
+    assert read([pipe]).examples.height == 1
+    writer.join()
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.jsonl"))
+    odd.write_text(ROW)
+    assert files(odd) == ["\ufffd.jsonl"]
 
 
 @pytest.mark.parametrize("given", ["nowhere", "nowhere/*.jsonl", "a.jsonl/b"])

@@ -103,6 +103,17 @@ def test_values_that_json_does_not_have_are_kept_as_text(tmp_path: Path) -> None
     assert json.loads(meta) == {"day": "2026-01-02", "price": "1.10", "raw": "AP8="}
 
 
+def test_types_that_polars_lacks_are_read_too(tmp_path: Path) -> None:
+    span = pa.array([pa.MonthDayNano([1, 2, 3])], pa.month_day_nano_interval())
+    table = pa.table({"text": ["T"], "span": span, "half": pa.array([1.5], pa.float16())})
+    buffer = io.BytesIO()
+    with pa.ipc.new_file(buffer, table.schema) as writer:
+        writer.write_table(table)
+    dataset = read_bytes(tmp_path, "a.arrow", buffer.getvalue())
+    assert dataset.examples["text"].to_list() == ["T"]
+    assert json.loads(dataset.examples["meta"][0])["half"] == 1.5
+
+
 def test_a_parquet_text_that_is_not_utf8_costs_its_row_only(tmp_path: Path) -> None:
     text = pa.Array.from_buffers(pa.string(), 3, pa.array([b"aa", b"b\xff", b"cc"], pa.binary()).buffers())
     buffer = io.BytesIO()

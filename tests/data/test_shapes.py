@@ -272,6 +272,12 @@ class TestColumnMap:
         dataset = read_rows(tmp_path, [{"body": "T", "text": 3}], columns=ColumnMap(text="body"))
         assert dataset.examples["text"].to_list() == ["T"]
 
+    def test_a_named_label_is_a_judgement_whatever_it_holds(self, tmp_path: Path) -> None:
+        rows = [{"q": "U", "a": "A", "rating": "good"}]
+        dataset = read_rows(tmp_path, rows, columns=ColumnMap(prompt="q", response="a", label="rating"))
+        assert dataset.malformed.select("kind", "reason").rows() == [("feedback", "wrong_type")]
+        assert "`rating`" in dataset.malformed["message"].item()
+
     def test_a_file_with_none_of_the_names_is_recognised_as_usual(self, tmp_path: Path) -> None:
         dataset = read_rows(tmp_path, [{"question": "U", "answer": "A"}], columns=ColumnMap(prompt="q", response="a"))
         assert turns(dataset) == ASKED
