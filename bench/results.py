@@ -69,6 +69,7 @@ def check(measured: Json) -> str:
         [
             "`gate check`",
             f"{gate['seconds']} s",
+            f"{gate['cpu_seconds']} s",
             ", ".join(map(str, gate["all_seconds"])),
             f"{gate['peak_bytes'] // MIB:,} MiB",
         ]

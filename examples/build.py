@@ -120,10 +120,11 @@ def check_distances(slots: list[Slot]) -> None:
         for plant in slot.plants
         if plant.rule in ("exact_duplicates", "near_duplicates") and plant.partner
     }
-    # Any two of the notices are alike, and so are both links of the chain.
+    # Any two of the notices are alike, so are both links of the chain, and so are two copies of one row.
     family = [id(slot) for slot in slots for plant in slot.plants if plant.partner == "notice"]
     planted |= {frozenset((one, other)) for one in family for other in family if one != other}
-    planted.add(frozenset((id(keyed["chain-b"]), id(keyed["chain-c"]))))
+    for one, other in (("chain-b", "chain-c"), ("thrice-near", "thrice-copy")):
+        planted.add(frozenset((id(keyed[one]), id(keyed[other]))))
     rows = [(slot, shingles(slot.planted)) for slot in slots if isinstance(slot.planted, dict) and _is_example(slot)]
     for at, (slot, own) in enumerate(rows):
         for other, its in rows[:at]:

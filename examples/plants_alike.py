@@ -151,7 +151,29 @@ def near_duplicates(grammar: Grammar) -> list[Slot]:
         lambda it: it.update(chosen=str(it["chosen"]).removesuffix(" smell.")),
         home=PREFERENCES,
     )
-    return found + templated(rule) + chain(grammar, rule)
+    return found + templated(rule) + chain(grammar, rule) + twice_and_almost(long_ticket(), rule)
+
+
+def twice_and_almost(row: Row, rule: Callable[[str, str], tuple[Plant, ...]]) -> list[Slot]:
+    """One row, a near copy and an exact copy of it, in this order over three files: the near copy must not hide
+    behind the exact one."""
+
+    def without_a_word(it: Row) -> None:
+        words = str(turns(it)[1]["content"]).split(" ")
+        turns(it)[1]["content"] = " ".join(words[:9] + words[10:])
+
+    exact = Plant("exact_duplicates", "exact_duplicate", "a test row once more in the validation split", "thrice")
+    return [
+        Slot(TEST, row, row, key="thrice"),
+        Slot(
+            TRAIN,
+            edited(row, without_a_word),
+            None,
+            rule("a test row without one of its words", "thrice"),
+            key="thrice-near",
+        ),
+        Slot(VALIDATION, {**row, "ticket": "T9400"}, None, (exact,), key="thrice-copy"),
+    ]
 
 
 def templated(rule: Callable[[str, str], tuple[Plant, ...]]) -> list[Slot]:
