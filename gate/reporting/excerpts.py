@@ -21,7 +21,7 @@ Place = tuple[str, int]
 """File and row."""
 
 _WINDOW = 12_000  # characters masked at once; longer than any PEM block, so that a cut text still hides one
-_MARGIN = 1_000  # characters behind a cut that are masked with what is shown, so that no half of a secret stays
+_MARGIN = 300  # characters behind a cut that are masked with what is shown, so that no half of a secret stays
 _TURN = re.compile(r"(messages|chosen|rejected)\[(\d+)\]\.(content|tool_calls)")
 
 
@@ -79,7 +79,8 @@ class Excerpts:
     def _piece(self, place: Place, name: str, width: int) -> Piece:
         text = self.texts[place][name]
         masked = self._masked(place, name, text, 0, min(len(text), width))
-        return Piece(self._label(place, name), inert(masked) + ("…" if len(text) > width else ""))
+        shown = inert(masked) if masked.strip() else "(white space)"
+        return Piece(self._label(place, name), shown + ("…" if len(text) > width else ""))
 
     def _label(self, place: Place, name: str) -> str:
         role = self.roles.get(place, {}).get(name)

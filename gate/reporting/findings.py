@@ -7,7 +7,7 @@ import polars as pl
 from gate.data.masking import mask_text
 
 _LONGEST = 2_000  # characters of evidence; a check has no reason to give more
-_MARGIN = 1_000  # characters behind the cut that are masked with it, so that no half of a secret stays
+_MARGIN = 300  # characters behind the cut that are masked with it, so that no half of a secret stays
 
 
 def masked_findings(findings: pl.DataFrame) -> pl.DataFrame:

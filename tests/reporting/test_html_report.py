@@ -74,6 +74,16 @@ def test_exact_duplicates_show_their_text_once_and_count_the_row_that_stays(make
     assert places == ["train.jsonl:1 = train.jsonl:2", "train.jsonl:1 = train.jsonl:3"]
 
 
+def test_a_finding_deep_in_a_long_text_shows_the_words_around_it_and_hides_its_own(make: Any) -> None:
+    text = "filler word " * 4_000 + "the landlord is Aurelia Quill of the old mill " + "more of it " * 4_000
+    start = text.index("Aurelia")
+    row = make.chat(1, "Who?", text)
+    span = {"field": "messages[1].content", "start": start, "end": start + len("Aurelia Quill")}
+    shown = text_of(to_html(make.build([row], [make.finding("names", row, **span)], [])))
+    assert "word the landlord is ******* ***** of the old mill more of" in shown
+    assert len(shown) < 20_000
+
+
 def test_a_long_list_is_sampled_and_says_so(make: Any) -> None:
     rows = [make.chat(number, f"prompt {number}", f"answer {number}") for number in range(1, 301)]
     found = [make.finding("r", row, message=f"finding {row['row']}") for row in rows]
