@@ -133,6 +133,15 @@ def test_explain_shows_the_values_of_every_kind_that_differs(gate: Run, own: Pat
     assert "Effective values for preference, feedback, text, base\n" in done.stdout
 
 
+@pytest.mark.parametrize(
+    "arguments", [["explain", "pii", "--policy", "strict", "-k", "text"], ["--policy", "strict", "explain", "pii"]]
+)
+def test_explain_heeds_the_policy_wherever_it_is_named(gate: Run, own: Path, arguments: list[str]) -> None:
+    own.write_text(OWN_CHAT + "  - {id: pii, tolerate: 5}\nevery: {severity: {error: info}}\n")
+    assert "tolerate" in gate("rules", "explain", "pii", "--kind", "chat").stdout
+    assert "rules/admission/strict.yaml:" in gate("rules", *arguments).stdout
+
+
 def test_explain_is_there_for_programs_too(gate: Run) -> None:
     done = gate("rules", "explain", "pii", "--output", "json")
     explained = json.loads(done.stdout)["rule"]

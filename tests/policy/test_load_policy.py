@@ -135,6 +135,7 @@ def test_a_users_base_reaches_the_shipped_policies_of_every_kind(write: Write, f
 
 
 def test_the_checkout_itself_as_the_users_folder_changes_nothing() -> None:
+    assert Folders(SHIPPED).roots == Folders().roots == (SHIPPED,)
     assert load_policy("chat", Folders(SHIPPED)) == load_policy("chat", Folders())
 
 
