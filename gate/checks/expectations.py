@@ -2,7 +2,8 @@
 
 A suite may come from gate's `rules/expectations/`, or from anywhere that GX 1.x saved it. This module says which
 columns it gets and turns its results into findings; `great_expectations_suite` reads the file,
-`great_expectations_columns` makes the columns, and `great_expectations_worker` runs GX in a process of its own.
+`great_expectations_columns` makes the columns, `great_expectations_worker` runs GX in a process of its own, and
+`great_expectations_results` chooses what may come out of it.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import polars as pl
 
 from gate.checks.base import NOTHING_FOUND, CheckFailed, Context, Measurement, Params, check, found
 from gate.checks.great_expectations_columns import CANONICAL, Source, canonical_columns, source_name
+from gate.checks.great_expectations_results import Result
 from gate.checks.great_expectations_suite import Expectation, Suite, known_types, read_suite
-from gate.checks.great_expectations_worker import Result, Table, evaluate, warm
+from gate.checks.great_expectations_worker import Table, evaluate, warm
 from gate.data.views import Frames
 from gate.errors import PolicyError
 from gate.folders import Folders

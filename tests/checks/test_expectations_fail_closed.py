@@ -14,8 +14,9 @@ import pytest
 
 from gate.checks.base import CheckFailed, Context, Measurement
 from gate.checks.expectations import ExpectationsParams, expectations
+from gate.checks.great_expectations_results import judged, with_rows
 from gate.checks.great_expectations_suite import known_types, read_suite
-from gate.checks.great_expectations_worker import Evaluation, Table, _result, _with_rows, evaluate, warm
+from gate.checks.great_expectations_worker import Evaluation, Table, evaluate, warm
 from gate.data.frame import EXAMPLES, MALFORMED
 from gate.data.views import Frames
 from gate.engines.local import LocalEngine
@@ -279,7 +280,7 @@ def test_records_that_are_not_at_hand_are_an_error(run: Run) -> None:
 
 def test_a_result_that_gx_lost_is_an_error() -> None:
     entry = ("expect_table_row_count_to_be_between", {"min_value": 1})
-    lost = _result(0, None, None, entry, frozenset())  # type: ignore[arg-type]
+    lost = judged(0, None, None, entry, frozenset())  # type: ignore[arg-type]
     assert not lost.success
     assert lost.error == "Great Expectations returned no result for it"
 
@@ -321,8 +322,8 @@ def test_rows_that_gx_counts_and_does_not_name_are_an_error() -> None:
     table = Table(2, pl.DataFrame({"a": [1, 2]}))
     (basic,) = evaluate(entries, frozenset(), table, (), frozenset()).results
     assert basic.rows == (0, 1)
-    assert _with_rows(basic, Half()).error == "2 rows failed, 1 were named"
-    assert _with_rows(basic, None).error is not None
+    assert with_rows(basic, Half()).error == "2 rows failed, 1 were named"
+    assert with_rows(basic, None).error is not None
 
 
 # ── what never comes out ───────────────────────────────────────────────────────────────────────────────────────
