@@ -91,28 +91,45 @@ def findings(arguments: argparse.Namespace) -> Json | None:
     """What the default policy finds in each real dataset, by rule and code."""
     if arguments.quick or not REAL.is_dir():
         return None
-    files = sorted(path for path in REAL.rglob("*") if path.suffix in (".json", ".jsonl"))
     found: dict[str, object] = {}
-    for path in files:
+    for path in _datasets():
         measured = compare(path, repeat=1, alone=True)
         name = path.relative_to(REAL).as_posix()
         found[name] = {"rows": measured["rows"], "verdict": measured["verdict"], "found": measured["found"]}
     return {"datasets": found}
 
 
-def script(name: str) -> Callable[[argparse.Namespace], Json | None]:
-    """A section of its own script, which prints JSON: one object, or one per line."""
+def duplicates(arguments: argparse.Namespace) -> Json:
+    """Duplicates alone, on generated rows and on the real ones."""
+    rows = min(arguments.rows, 50_000)
+    rounds = ["--rounds", str(arguments.repeat)]
+    measured: Json = {"generated": _printed("duplicates", ["--rows", str(rows), *rounds])}
+    if REAL.is_dir() and not arguments.quick:
+        measured["real"] = _printed("duplicates", [*map(str, _datasets()), *rounds])
+    return measured
 
-    def run(arguments: argparse.Namespace) -> Json | None:
-        path = REPOSITORY / "bench" / f"{name}.py"
-        with tempfile.TemporaryDirectory() as folder:
-            rows = min(arguments.rows, SCRIPT_ROWS[name])
-            generate(Plan(rows=rows, files=1, template_size=min(200, max(10, rows // 100))), Path(folder))
-            command = [sys.executable, str(path), *SCRIPT_ARGUMENTS[name](Path(folder), arguments)]
-            printed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=REPOSITORY).stdout
-        return {"rows": rows, "contenders": _objects(printed)}
 
-    return run
+def pii(arguments: argparse.Namespace) -> Json:
+    """Personal data alone, on generated rows and on the real ones."""
+    with tempfile.TemporaryDirectory() as folder:
+        generate(Plan(rows=min(arguments.rows, 20_000), template_size=50), Path(folder))
+        measured: Json = {"generated": _printed("pii", [str(Path(folder) / "data")])}
+    if REAL.is_dir() and not arguments.quick:
+        measured["real"] = _printed("pii", [str(REAL)])
+    return measured
+
+
+def _datasets() -> list[Path]:
+    return sorted(path for path in REAL.rglob("*") if path.suffix in (".json", ".jsonl"))
+
+
+def _printed(name: str, arguments: list[str]) -> list[Json]:
+    """The JSON objects that a script prints, one per contender."""
+    command = [sys.executable, str(REPOSITORY / "bench" / f"{name}.py"), *arguments]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, cwd=REPOSITORY)
+    if done.returncode != 0:
+        raise RuntimeError(f"bench/{name}.py ended with {done.returncode}")
+    return _objects(done.stdout)
 
 
 def _objects(printed: str) -> list[Json]:
@@ -157,19 +174,13 @@ def versions() -> dict[str, str]:
     return found
 
 
-SCRIPT_ROWS = {"duplicates": 50_000, "pii": 20_000}
-SCRIPT_ARGUMENTS: dict[str, Callable[[Path, argparse.Namespace], list[str]]] = {
-    "duplicates": lambda folder, arguments: [str(folder / "data")],
-    "pii": lambda folder, arguments: [str(folder / "data")],
-}
-
 SECTIONS: dict[str, Callable[[argparse.Namespace], Json | None]] = {
     "examples": examples,
     "real": real,
     "generated": generated,
     "findings": findings,
-    "duplicates": script("duplicates"),
-    "pii": script("pii"),
+    "duplicates": duplicates,
+    "pii": pii,
 }
 
 if __name__ == "__main__":
