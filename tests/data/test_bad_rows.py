@@ -12,7 +12,7 @@ import pytest
 from gate.data.frame import Dataset
 from gate.data.malformed import MEANINGS, Reason
 from gate.data.read import read
-from gate.data.stream import Limits
+from gate.data.stream import BLOCK, Limits
 
 GOOD = b'{"prompt": "Gr\xc3\xbc\xc3\x9fe \xe2\x9c\x93", "completion": "Hi."}'
 
@@ -166,6 +166,30 @@ def test_one_hundred_megabytes_without_a_line_feed(tmp_path: Path) -> None:
     assert (bad["row"], bad["reason"], bad["offset"]) == (2, "too_long", len(GOOD) + 1)
     assert bad["digest"] == hashlib.sha256(long).hexdigest()
     assert len(bad["head"]) == 200
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.json", "rows.csv"])
+def test_places_stay_right_over_many_blocks(tmp_path: Path, name: str) -> None:
+    text = "ü ✓ " * 400
+    rows = [json.dumps({"n": str(number), "text": text}, ensure_ascii=False) for number in range(5_000)]
+    rows[4_321] = bad = "broken"
+    content = "\n".join(rows)
+    if name == "rows.json":
+        content = "[" + ",\n".join(rows) + "]"
+    elif name == "rows.csv":
+        content = "n,text\n" + "\n".join(f"{number},{text}" for number in range(5_000))
+        content = content.replace(f"\n4321,{text}\n", f"\n{bad}\n")
+    raw = content.encode()
+    assert len(raw) > 2 * BLOCK
+    dataset = read_bytes(tmp_path, name, raw)
+    (row,) = dataset.malformed.to_dicts()
+    header = name == "rows.csv"
+    assert (row["row"], row["line"]) == (4_322, 4_322 + header)
+    assert raw[row["offset"] :].startswith(b"broken")
+    numbers = [json.loads(meta)["n"] for meta in dataset.examples["meta"]]
+    assert numbers == [str(number) for number in range(5_000) if number != 4_321]
+    assert dataset.examples["row"].to_list() == [int(number) + 1 for number in numbers]
+    assert dataset.examples["line"].to_list() == [int(number) + 1 + header for number in numbers]
 
 
 def test_a_long_line_within_the_limit_is_an_example(tmp_path: Path) -> None:
