@@ -66,9 +66,8 @@ def find_near_duplicates(
     found = shingles(texts, shingle, threads)
     counts = found.counts
     same = _same_shingles(found, ranks, groups)
-    nodes = np.flatnonzero(
-        (same == np.arange(same.size)) & ~found.whole & may_have_partner(found.values, found.offsets, same, threshold)
-    )
+    copies = same != np.arange(same.size)
+    nodes = np.flatnonzero(may_have_partner(found.values, found.offsets, copies, threshold) & ~found.whole)
     nodes = nodes[np.argsort(ranks[nodes])]
     values, offsets = _take(found.values, found.offsets, nodes)
     del found

@@ -15,33 +15,37 @@ MOST_SLOTS = 1 << 25
 """Slots of the table at most (128 MiB in each of two). When it is too small, fewer texts are set aside."""
 
 
-def may_have_partner(values: Hashes, offsets: Offsets, stands_for: Offsets, threshold: float) -> NDArray[np.bool_]:
+def may_have_partner(
+    values: Hashes, offsets: Offsets, copies: NDArray[np.bool_], threshold: float
+) -> NDArray[np.bool_]:
     """For each text, whether it can have a Jaccard index ≥ `threshold` with another; never false for one that has.
 
     Args:
         values: shingles of all texts, repeats allowed.
         offsets: length texts + 1, into `values`.
-        stands_for: for each text the one it is a copy of, itself where it is none: sharing with a copy of
-            oneself does not count. The answer holds for texts that stand for themselves.
+        copies: the texts that repeat another: they are left out, and the answer for them is no.
 
     Shingles go into the slots of a table by their low bits. A slot in which two texts meet, for whatever
     reason, counts as shared by them; repeats within a text are counted once among those not shared, and as
     often as they are there in the text's size. Both only make it less likely that a text is set aside.
     """
-    counts = np.diff(offsets)
-    if not values.size:
+    counts = np.where(copies, 0, np.diff(offsets))
+    total = int(counts.sum())
+    if not total:
         return np.zeros(counts.size, dtype=bool)
-    slots = min(MOST_SLOTS, 1 << int(2 * values.size - 1).bit_length())
+    slots = min(MOST_SLOTS, 1 << (2 * total - 1).bit_length())
     slot = (values & np.uint64(slots - 1)).astype(np.int32)
-    text = np.repeat(stands_for.astype(np.int32), counts)
-    index = np.arange(values.size, dtype=np.int32 if values.size < 2**31 else np.int64)
+    if copies.any():
+        slot = slot[np.repeat(~copies, np.diff(offsets))]
+    text = np.repeat(np.arange(counts.size, dtype=np.int32), counts)
+    index = np.arange(total, dtype=np.int32 if total < 2**31 else np.int64)
     last = np.empty(slots, dtype=np.int32)
     last[slot] = text  # of equal indices, NumPy leaves the last value
     first = np.empty(slots, dtype=index.dtype)
     first[slot[::-1]] = index[::-1]
-    first_of_slot = first[slot]
-    # The first in its slot, with no other text after it.
-    alone = (first_of_slot == index) & (last[slot] == text)
+    # The first in its slot, with no other text after it: a text's shingles lie side by side, so that none
+    # lies in between either.
+    alone = (first[slot] == index) & (last[slot] == text)
     unshared = np.bincount(text[alone], minlength=counts.size)
     kept: NDArray[np.bool_] = (counts > 0) & (unshared <= (1 - threshold) * counts + 1e-6)
     return kept

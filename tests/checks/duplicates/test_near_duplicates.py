@@ -185,6 +185,13 @@ def test_tool_calls_are_content(frames: FRAMES, context: Context) -> None:
     assert check(rows, context, key="response").findings.height == 1
 
 
+def test_a_near_copy_between_two_copies_is_found() -> None:
+    words = sentence(random.Random(8), 100)
+    text, other = " ".join(words), " ".join(words[2:])
+    assert find([text, other, text]).keeper.tolist() == [0, 0, 0]
+    assert find([other, text, other]).keeper.tolist() == [0, 0, 0]
+
+
 # Order
 
 
