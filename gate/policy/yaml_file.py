@@ -8,6 +8,7 @@ a date, NaN) is an error with its line.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -28,6 +29,7 @@ LARGEST_FILE = 256 << 10
 DEEPEST = 40
 """Levels of nesting. The same kind of guard: the parser takes quadratic time in it, and a policy needs five."""
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _PREFIX = "tag:yaml.org,2002:"
 _SCALARS = {f"{_PREFIX}{name}" for name in ("str", "int", "float", "bool", "null")}
 
@@ -183,6 +185,8 @@ class _Reader:
         value = str(node.value)
         if any("\ud800" <= character <= "\udfff" for character in value):
             raise self.refused(node, "half of a surrogate pair, which is no character", "write the character itself")
+        if _CONTROL.search(value):  # it would act on the terminal that the value is shown on
+            raise self.refused(node, "a control character", "take it away")
         return value
 
     def refused(self, node: Node, what: str, remedy: str | None) -> PolicyError:

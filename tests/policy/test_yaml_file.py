@@ -60,6 +60,8 @@ WRONG: dict[str, tuple[str | bytes, int | None, str]] = {
     "a number that is none": ("a: !!int x\n", 1, "number"),
     "a number as key": ("1: a\n", 1, "quotes"),
     "a list as key": ("? [a]\n: b\n", 1, "quotes"),
+    "an escape sequence": ('a: 1\nb: "\\e[2J"\n', 2, "control"),
+    "an escape sequence as key": ('"\\e[2J": 1\n', 1, "control"),
     "half a surrogate": ('a: "\\ud800"\n', 1, "surrogate"),
     "not UTF-8": (b"a: 1\nb: \xff\n", 2, "UTF-8"),
     "a NUL": (b"a: 1\nb: \x00\n", 2, "character"),
