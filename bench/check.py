@@ -12,9 +12,10 @@ import json
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any  # what the other process wrote, as JSON holds it
 
 import polars as pl
 
@@ -145,7 +146,7 @@ def _gate(data: Path, scratch: Path) -> Measured:
     return run
 
 
-def _composition(data: Path, scratch: Path, asked: Demands) -> tuple[Measured, dict[str, object]]:
+def _composition(data: Path, scratch: Path, asked: Demands) -> tuple[Measured, dict[str, Any]]:
     out = scratch / "composition.json"
     command = [PYTHON, str(REPOSITORY / "bench" / "composition.py"), str(data)]
     command += ["--entities", json.dumps(asked.entities), "--threshold", str(asked.threshold)]
@@ -168,7 +169,7 @@ def same_duplicates(findings: pl.DataFrame, pairs: list[list[object]]) -> None:
         raise Missed(f"{len(kept)} of {len(pairs)} similar pairs were left whole, such as {kept[0]}")
 
 
-def same_personal_data(findings: pl.DataFrame, composed: list[list[object]]) -> None:
+def same_personal_data(findings: pl.DataFrame, composed: list[list[Any]]) -> None:
     """The same findings by file, row and entity.
 
     Raises:
@@ -184,7 +185,7 @@ def same_personal_data(findings: pl.DataFrame, composed: list[list[object]]) -> 
         )
 
 
-def _first(counted: Counter[tuple[object, ...]]) -> str:
+def _first(counted: Mapping[tuple[Any, ...], int]) -> str:
     return str(next(iter(counted), "none"))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 Json = dict[str, Any]
@@ -43,13 +43,13 @@ def render(results: dict[str, Json], remarks: str) -> str:
     if results:
         latest = max(results.values(), key=lambda section: str(section["date"]))
         parts.append(f"{len(results)} sections were measured, the last on {latest['date']}.\n")
-        parts += ["## Versions\n", table(["library", "version"], [[*pair] for pair in latest["versions"].items()])]
+        parts += ["## Versions\n", table(["library", "version"], [list(pair) for pair in latest["versions"].items()])]
     return "\n".join(part.rstrip() + "\n" for part in parts)
 
 
 def table(header: list[str], rows: list[list[object]]) -> str:
     """A Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
+    lines: list[Sequence[object]] = [header, ["---"] * len(header), *rows]
     return "".join(f"| {' | '.join(str(cell) for cell in line)} |\n" for line in lines)
 
 

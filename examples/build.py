@@ -93,7 +93,7 @@ def arranged() -> list[Slot]:
     rows: list[Slot] = []
     for file, plain in clean.items():
         own = [slot for slot in strewn if slot.file == file and not slot.last]
-        at = dict.fromkeys(range(len(plain)), ())
+        at: dict[int, tuple[Slot, ...]] = dict.fromkeys(range(len(plain)), ())
         for position, slot in zip(grammar.spread(len(own), len(plain)), in_order(grammar.shuffled(own)), strict=True):
             at[position] = (*at[position], slot)
         for position, row in enumerate(plain):
@@ -123,8 +123,8 @@ def check_distances(slots: list[Slot]) -> None:
     # Any two of the notices are alike, so are both links of the chain, and so are two copies of one row.
     family = [id(slot) for slot in slots for plant in slot.plants if plant.partner == "notice"]
     planted |= {frozenset((one, other)) for one in family for other in family if one != other}
-    for one, other in (("chain-b", "chain-c"), ("thrice-near", "thrice-copy")):
-        planted.add(frozenset((id(keyed[one]), id(keyed[other]))))
+    for first, second in (("chain-b", "chain-c"), ("thrice-near", "thrice-copy")):
+        planted.add(frozenset((id(keyed[first]), id(keyed[second]))))
     rows = [(slot, shingles(slot.planted)) for slot in slots if isinstance(slot.planted, dict) and _is_example(slot)]
     for at, (slot, own) in enumerate(rows):
         for other, its in rows[:at]:
@@ -133,7 +133,7 @@ def check_distances(slots: list[Slot]) -> None:
             opposite = "label-1" in (slot.key, other.key) and similarity == 1
             low, high = (PLANTED_ALIKE, 1.0) if pair in planted else (0.0, 0.77 if chain else NEVER_ALIKE)
             if not opposite and not low <= similarity <= high:
-                raise SystemExit(f"{similarity:.3f} between\n  {slot.planted}\n  {other.planted}")
+                raise SystemExit(f"{similarity:.3f} between\n  {slot.planted!r}\n  {other.planted!r}")
 
 
 def _is_example(slot: Slot) -> bool:
