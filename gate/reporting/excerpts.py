@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from gate.data.frame import Dataset
-from gate.data.masking import mask_text
+from gate.data.frame import ROLES, Dataset
+from gate.data.masking import mask_text, mask_value
 from gate.data.views import Frames
 from gate.reporting.inert import inert
 
@@ -22,7 +22,7 @@ Place = tuple[str, int]
 
 _WINDOW = 12_000  # characters masked at once; longer than any PEM block, so that a cut text still hides one
 _MARGIN = 300  # characters behind a cut that are masked with what is shown, so that no half of a secret stays
-_TURN = re.compile(r"(messages|chosen|rejected)\[(\d+)\]\.(content|tool_calls)")
+_TURN = re.compile(r"(messages|chosen|rejected)\[(\d+)\]\.content")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +88,8 @@ class Excerpts:
         if role is None or turn is None:
             return inert(name, 60)
         side = "" if turn[1] == "messages" else f"{turn[1]} · "
-        call = " · tool calls" if turn[3] == "tool_calls" else ""
-        return inert(mask_text(f"{side}{role[:40]}{call}"), 60)
+        # A role that is none of ours is text of the dataset, and no pattern tells what it holds.
+        return inert(f"{side}{role if role in ROLES else mask_value(role[:40])}", 60)
 
     def _conversation(self, place: Place) -> list[str]:
         return [name for name in self.texts.get(place, {}) if name == "text" or _TURN.fullmatch(name)]
@@ -123,13 +123,14 @@ def excerpts(dataset: Dataset, findings: pl.DataFrame, every: pl.DataFrame) -> E
     roles: dict[Place, dict[str, str]] = defaultdict(dict)
     places: list[Place] = list(zip(rows["file"].to_list(), rows["row"].to_list(), strict=True))
     # Loops over the few hundred rows that are shown: their texts become HTML one by one anyway.
+    # Tool calls are left out: names and keys in them are anybody's text, in which no pattern finds what is sensitive.
     for index, name, text in Frames(rows, dataset.malformed.clear()).texts.iter_rows():
-        texts[places[index]][name] = text
+        if not name.endswith(".tool_calls"):
+            texts[places[index]][name] = text
     for column in ("messages", "chosen", "rejected"):
         for place, turns in zip(places, rows[column].to_list(), strict=True):
             for number, turn in enumerate(turns or ()):
-                for part in ("content", "tool_calls"):
-                    roles[place][f"{column}[{number}].{part}"] = turn["role"] or "no role"
+                roles[place][f"{column}[{number}].content"] = turn["role"] or ""
 
     spans: dict[Place, dict[str, list[tuple[int, int]]]] = defaultdict(lambda: defaultdict(list))
     spanned = every.filter(pl.col("start").is_not_null() & pl.col("end").is_not_null() & pl.col("field").is_not_null())

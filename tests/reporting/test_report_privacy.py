@@ -75,8 +75,12 @@ def test_a_cut_never_uncovers_half_of_a_secret(make: Any, tmp_path: Path, length
             assert raw[-8:] not in text
 
 
-def test_a_role_that_is_no_role_is_text_of_the_dataset(make: Any, tmp_path: Path) -> None:
+def test_roles_and_tool_calls_of_the_dataset_are_text_too(make: Any, tmp_path: Path) -> None:
+    """A name without its domain looks like nothing: only not showing it keeps it private."""
     row = make.chat(1, "a", "b")
-    row["messages"][0]["role"] = make.raw[0]
-    for text in rendered(make.build([row], [make.finding("structure", row)], []), tmp_path).values():
-        assert make.raw[0] not in text
+    row["messages"][0]["role"] = "marietta.oduya"
+    row["messages"][1]["tool_calls"] = '[{"function": {"name": "marietta.oduya", "arguments": "{}"}}]'
+    found = [make.finding("structure", row), make.finding("structure", row, field="messages[1].tool_calls")]
+    found.append(make.finding("structure", row, field="messages[1].tool_calls", start=0, end=2))
+    for text in rendered(make.build([row], found, []), tmp_path).values():
+        assert "oduya" not in text
