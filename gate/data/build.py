@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from gate.data.convert import Example
-from gate.data.frame import EXAMPLES, MESSAGE, Split
+from gate.data.frame import EXAMPLES, MESSAGE, MESSAGES, Split
 from gate.data.ids import Message, identify
 from gate.data.shapes import Layout
 
@@ -39,8 +39,6 @@ def frame_of(
         sources: the records verbatim, when asked for.
         split: the file's, for rows that do not say their own.
     """
-    import pyarrow as pa
-
     if not examples:
         return NO_EXAMPLES
     kind = layout.kind
@@ -50,8 +48,7 @@ def frame_of(
         identify(kind, *parts) for parts in zip(messages, chosen, rejected, labels, texts, tools, metas, strict=True)
     ]
     columns = {"messages": messages, "chosen": chosen, "rejected": rejected}
-    lists = pa.table({name: _lists(values) for name, values in columns.items()})
-    frame = pl.DataFrame(pl.from_arrow(lists)).with_columns(
+    frame = pl.DataFrame({name: _lists(values) for name, values in columns.items()}).with_columns(
         pl.Series("id", [one for one, _ in ids], pl.String),
         pl.Series("record_id", [one for _, one in ids], pl.String),
         pl.Series("row", rows, pl.UInt32),
@@ -69,19 +66,27 @@ def frame_of(
     return frame.select(pl.col(name).cast(dtype) for name, dtype in EXAMPLES.items())
 
 
-def _lists(values: Sequence[list[Message] | None]) -> pa.Array:
-    """Message lists as one Arrow list array; null where there is no list."""
+def _lists(values: Sequence[list[Message] | None]) -> pl.Series:
+    """Message lists as one list column; null where there is no list.
+
+    Arrays are made by Polars and only put together by Arrow: `pyarrow.array` imports pandas to look at its argument.
+    """
     import pyarrow as pa
 
     if not any(value is not None for value in values):
-        fields_of_message = pa.struct([(one.name, pa.large_string()) for one in MESSAGE.fields])
-        return pa.nulls(len(values), pa.large_list(fields_of_message))
-    lengths = [0 if value is None else len(value) for value in values]
+        return pl.Series([None], dtype=MESSAGES).new_from_index(0, len(values))
     flat = list(chain.from_iterable(value for value in values if value is not None))
     fields = list(zip(*flat, strict=True)) or [()] * len(MESSAGE.fields)
-    arrays = [pa.array(column, pa.large_string()) for column in fields]
+    arrays = [_arrow(pl.Series(column, dtype=pl.String)) for column in fields]
     struct = pa.StructArray.from_arrays(arrays, [field.name for field in MESSAGE.fields])
-    offsets = pa.array([0, *accumulate(lengths)], pa.int64())
-    absent = [value is None for value in values]
-    mask = pa.array(absent, pa.bool_()) if any(absent) else None
-    return pa.LargeListArray.from_arrays(offsets, struct, mask=mask)
+    lengths = [0 if value is None else len(value) for value in values]
+    offsets = _arrow(pl.Series([0, *accumulate(lengths)], dtype=pl.Int64))
+    absent = pl.Series([value is None for value in values])
+    mask = _arrow(absent) if absent.any() else None
+    lists = pl.from_arrow(pa.LargeListArray.from_arrays(offsets, struct, mask=mask))
+    assert isinstance(lists, pl.Series)
+    return lists
+
+
+def _arrow(series: pl.Series) -> pa.Array:
+    return series.to_arrow(compat_level=pl.CompatLevel.newest())
