@@ -1,9 +1,9 @@
 """gate: a data-quality and evaluation gate for people who fine-tune language models.
 
-    >>> import gate
-    >>> result = gate.check("data/")
-    >>> result.verdict, result.findings.height
-    ('fail', 12)
+>>> import gate
+>>> result = gate.check("data/")
+>>> result.verdict, result.findings.height
+('fail', 12)
 """
 
 from __future__ import annotations

@@ -27,6 +27,8 @@ def test_good_data_passes(gate, data: Path) -> None:
     done = gate("check", data)
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
+    assert "Warning" not in done.stderr
+    assert gate("check", data, "--quiet").stderr == ""
 
 
 @pytest.mark.parametrize(
@@ -103,8 +105,14 @@ def test_a_file_that_may_not_be_read_is_exit_2(gate, data: Path) -> None:
             "version: 1\nname: x\nrules:\n  - {id: a, check: no_such, severity: error, remedy: drop, why: w}\n",
             "no_such",
         ),
-        ("version: 1\nname: x\nextends: base\nrules:\n  - id: near_duplicates\n    with: {treshold: 0.5}\n", "threshold"),
-        ("version: 1\nname: x\nextends: base\nrules:\n  - id: near_duplicates\n    with: {threshold: 7}\n", "threshold"),
+        (
+            "version: 1\nname: x\nextends: base\nrules:\n  - id: near_duplicates\n    with: {treshold: 0.5}\n",
+            "threshold",
+        ),
+        (
+            "version: 1\nname: x\nextends: base\nrules:\n  - id: near_duplicates\n    with: {threshold: 7}\n",
+            "threshold",
+        ),
         ("version: 1\nname: x\nextends: base\nrules:\n  - id: pii\n    tolerate: .nan\n", "tolerate"),
         ("version: 1\nname: [\n", "p.yaml"),
         ("", "p.yaml"),

@@ -34,7 +34,9 @@ def test_a_check_with_every_output_opens_no_connection(gate, tmp_path: Path, wri
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "sitecustomize.py").write_text(FORBIDDING)
     attempts = tmp_path / "attempts"
-    rows = [{"question": f"Who is number {n}?", "answer": f"mail user{n}@corporate{n}.com about it."} for n in range(30)]
+    rows = [
+        {"question": f"Who is number {n}?", "answer": f"mail user{n}@corporate{n}.com about it."} for n in range(30)
+    ]
     write_jsonl(tmp_path / "data.jsonl", rows)
     environment = os.environ | {
         "PYTHONPATH": str(tmp_path / "site"),

@@ -30,9 +30,7 @@ def test_it_adds_exactly_one_top_level_name(wheel: Path) -> None:
 def test_it_ships_the_folders_that_reviewers_argue_about(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     for folder in ("rules", "reports"):
-        here = {
-            f"gate/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / folder).rglob("*") if path.is_file()
-        }
+        here = {f"gate/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / folder).rglob("*") if path.is_file()}
         assert here
         assert here <= names
 

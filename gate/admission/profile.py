@@ -47,7 +47,7 @@ def profile(dataset: Dataset, frames: Frames, findings: pl.DataFrame) -> dict[st
 
 def _counts(values: pl.Series) -> dict[str, int]:
     counted = values.cast(pl.String).drop_nulls().value_counts(sort=True)
-    return {name: count for name, count in sorted(counted.iter_rows(), key=lambda pair: (-pair[1], pair[0]))}
+    return dict(sorted(counted.iter_rows(), key=lambda pair: (-pair[1], pair[0])))
 
 
 def _distribution(texts: pl.Series) -> dict[str, object] | None:
@@ -99,4 +99,4 @@ def _clusters(findings: pl.DataFrame) -> list[dict[str, int]]:
         .agg(count=pl.len())
         .sort("size")
     )
-    return sizes.to_dicts()  # type: ignore[return-value]
+    return sizes.to_dicts()

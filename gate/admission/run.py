@@ -105,7 +105,7 @@ def _yielded(ran: list[_Ran]) -> list[_Ran]:
         ]
         if earlier and isinstance(each.measurement, Measurement):
             findings = each.measurement.findings.join(pl.concat(earlier), on=["file", "row"], how="anti")
-            each = replace(each, measurement=replace(each.measurement, findings=findings))  # noqa: PLW2901
+            each = replace(each, measurement=replace(each.measurement, findings=findings))
         kept.append(each)
     return kept
 

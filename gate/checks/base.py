@@ -23,22 +23,24 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 REMEDIES: tuple[Remedy, ...] = ("drop", "redact", "fix", "review")
 
 FOUND = pl.Schema(
-    {
-        "code": pl.String,  # what exactly, e.g. empty_turn or EMAIL_ADDRESS; stable, documented
-        "severity": pl.Enum(SEVERITIES),  # null: the rule's own; a check may only lower it to info
-        "id": pl.String,  # content id of the example; null when malformed or about the dataset
-        "file": pl.String,  # null when about the dataset as a whole
-        "row": pl.UInt32,  # null when about the file or the dataset as a whole
-        "field": pl.String,  # as in gate.data.views.TEXTS
-        "start": pl.UInt32,  # characters into the field, half open
-        "end": pl.UInt32,
-        "message": pl.String,  # one sentence; no raw value of PII or secrets, ever
-        "evidence": pl.String,  # masked where it is created (gate.data.masking)
-        "group": pl.String,  # cluster, or pair of splits
-        "partner": pl.String,  # content id it was compared with
-        "score": pl.Float64,  # Jaccard, confidence, …
-        "remedy": pl.Enum(REMEDIES),  # null: the rule's own
-    }
+    dict[str, pl.DataType | type[pl.DataType]](
+        {
+            "code": pl.String,  # what exactly, e.g. empty_turn or EMAIL_ADDRESS; stable, documented
+            "severity": pl.Enum(SEVERITIES),  # null: the rule's own; a check may only lower it to info
+            "id": pl.String,  # content id of the example; null when malformed or about the dataset
+            "file": pl.String,  # null when about the dataset as a whole
+            "row": pl.UInt32,  # null when about the file or the dataset as a whole
+            "field": pl.String,  # as in gate.data.views.TEXTS
+            "start": pl.UInt32,  # characters into the field, half open
+            "end": pl.UInt32,
+            "message": pl.String,  # one sentence; no raw value of PII or secrets, ever
+            "evidence": pl.String,  # masked where it is created (gate.data.masking)
+            "group": pl.String,  # cluster, or pair of splits
+            "partner": pl.String,  # content id it was compared with
+            "score": pl.Float64,  # Jaccard, confidence, …
+            "remedy": pl.Enum(REMEDIES),  # null: the rule's own
+        }
+    )
 )
 """What a check returns, one row per finding. Missing columns are filled with nulls by `found`."""
 

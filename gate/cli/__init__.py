@@ -75,12 +75,14 @@ def main() -> None:
         # The reader of our output went away (`gate … | head`): nothing left to tell it.
         sys.stderr.close()
         code = 141
-    except Exception:
+    except Exception:  # noqa: BLE001 - whatever it is, a bug must not look like a verdict
         import traceback
 
         from gate.data.masking import mask_text
 
         click.echo(mask_text(traceback.format_exc()), err=True)  # messages of exceptions quote values
-        click.echo("gate: this is a bug in gate, and nothing was judged; please report it with the lines above", err=True)
+        click.echo(
+            "gate: this is a bug in gate, and nothing was judged; please report it with the lines above", err=True
+        )
         code = 4
     sys.exit(code if isinstance(code, int) else 0)

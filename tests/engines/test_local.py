@@ -44,6 +44,9 @@ def test_a_worker_that_dies_is_an_error_not_a_hang() -> None:
 
 
 def test_it_works_from_a_script_without_a_main_guard(tmp_path: object) -> None:
-    script = "from gate.engines.local import LocalEngine\nimport os\nwith LocalEngine() as e:\n    print(e.submit('a', os.getppid).result())\n"
+    script = (
+        "from gate.engines.local import LocalEngine; import os\n"
+        "with LocalEngine() as e: print(e.submit('a', os.getppid).result())\n"
+    )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout.count("\n")) == (0, 1)
