@@ -172,6 +172,14 @@ def test_the_key_says_what_is_compared(frames: FRAMES, context: Context, key: st
         assert found == dropped
 
 
+def test_short_turns_are_told_apart(frames: FRAMES, context: Context) -> None:
+    def row(asked: str, answer: str) -> dict[str, object]:
+        return {"prompt": asked, "completion": answer}
+
+    rows = [row("a b", "c"), row("a", "b c"), row(" A", "b  c")]
+    assert check(frames(rows), context).findings.height == 1
+
+
 def test_tool_calls_are_content(frames: FRAMES, context: Context) -> None:
     def asking(city: str) -> dict[str, object]:
         call = f'[{{"name": "weather", "arguments": {{"city": "{city}"}}}}]'
