@@ -149,6 +149,26 @@ def test_phone_numbers_are_found_in_pieces_as_in_the_whole(text: str) -> None:
     assert found == sorted((one.start, one.end) for one in original.analyze(text, ["PHONE_NUMBER"]))
 
 
+def test_numbers_of_every_country_are_found() -> None:
+    import phonenumbers
+
+    original, stand_in = phones()
+    regions = sorted(phonenumbers.SUPPORTED_REGIONS)
+    numbers = [number for region in regions if (number := phonenumbers.example_number(region)) is not None]
+    texts = [
+        f"reach us at {phonenumbers.format_number(number, style)} today"
+        for number in numbers
+        for style in (phonenumbers.PhoneNumberFormat.INTERNATIONAL, phonenumbers.PhoneNumberFormat.NATIONAL)
+    ]
+    found = [[(one.start, one.end) for one in stand_in.analyze(text, [])] for text in texts]
+    assert found == [[(one.start, one.end) for one in original.analyze(text, [])] for text in texts]
+    assert sum(map(bool, found)) > len(numbers)
+    known = plan(Setup("blank", None, "en", tuple(CHOSEN.items()))).filters["PHONE_NUMBER"].phones
+    assert known is not None
+    possible = known.possible(pl.Series(texts)).to_list()
+    assert all(may or not spans for may, spans in zip(possible, found, strict=True))
+
+
 def _texts(value: object) -> Iterator[str]:
     if isinstance(value, str) and value:
         yield value
