@@ -24,7 +24,7 @@ from gate.errors import UsageError
 from gate.folders import Folders
 from gate.policy.model import Policy
 from gate.policy.select import policy_for
-from gate.policy.settings import Settings, find_settings
+from gate.policy.settings import find_settings
 from gate.version import __version__
 
 Path_ = str | os.PathLike[str]
@@ -110,9 +110,7 @@ def _start(paths: Sequence[Path_]) -> Path:
     return first if first.exists() else Path()
 
 
-def _applied(
-    policies: dict[Kind | None, Policy], dataset: Dataset, rules: Sequence[BoundRule]
-) -> dict[str, Policy]:
+def _applied(policies: dict[Kind | None, Policy], dataset: Dataset, rules: Sequence[BoundRule]) -> dict[str, Policy]:
     """The policies that had rows to judge, by kind."""
     kinds: set[Kind | None] = {*dataset.examples["kind"].unique(), *dataset.malformed["kind"].unique()}
     return {kind or "base": policy for kind, policy in policies.items() if kind in kinds}
