@@ -7,12 +7,9 @@ import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
 
-import orjson
-
 from gate.data.batch import ROWS, Batch, Reading
 from gate.data.jsonl import whole_lines
 from gate.data.malformed import Misfit, Reason, name_of
-from gate.data.parse import Record
 
 
 class _Lines:
@@ -144,8 +141,3 @@ def _bytes_of(raw: bytes) -> Misfit | None:
         except UnicodeDecodeError as invalid:
             return Misfit(Reason.INVALID_UTF8, f"byte {invalid.start + 1} of the row is not UTF-8")
     return None
-
-
-def source_of(record: Record) -> bytes:
-    """A row as a JSON object."""
-    return orjson.dumps(record)
