@@ -176,7 +176,7 @@ def test_short_turns_are_told_apart(frames: FRAMES, context: Context) -> None:
     def row(asked: str, answer: str) -> dict[str, object]:
         return {"prompt": asked, "completion": answer}
 
-    rows = [row("a b", "c"), row("a", "b c"), row(" A", "b  c")]
+    rows = [row("a b", "c"), row("a", "b c"), row(" A ", " b  c")]
     assert check(frames(rows), context).findings.height == 1
 
 
