@@ -38,6 +38,8 @@ class Demands:
     """The default policy's parameters that both sides are run with."""
 
     entities: dict[str, float]
+    allow: dict[str, list[str]]
+    """Patterns of values that may stay, by entity."""
     threshold: float
 
 
@@ -133,9 +135,12 @@ def demands() -> Demands:
 
     rules = {rule.id: rule.params for rule in load_policy("base", Folders()).rules}
     entities, threshold = rules["pii"]["entities"], rules["near_duplicates"]["threshold"]
+    allow = rules["pii"].get("allow_patterns", {})
     assert isinstance(entities, dict)
+    assert isinstance(allow, dict)
     assert isinstance(threshold, float)
-    return Demands({str(name): float(score) for name, score in entities.items()}, threshold)
+    patterns = {str(name): [str(pattern) for pattern in listed] for name, listed in allow.items()}
+    return Demands({str(name): float(score) for name, score in entities.items()}, patterns, threshold)
 
 
 def _gate(data: Path, scratch: Path) -> Measured:
@@ -149,7 +154,8 @@ def _gate(data: Path, scratch: Path) -> Measured:
 def _composition(data: Path, scratch: Path, asked: Demands) -> tuple[Measured, dict[str, Any]]:
     out = scratch / "composition.json"
     command = [PYTHON, str(REPOSITORY / "bench" / "composition.py"), str(data)]
-    command += ["--entities", json.dumps(asked.entities), "--threshold", str(asked.threshold)]
+    command += ["--entities", json.dumps(asked.entities), "--allow", json.dumps(asked.allow)]
+    command += ["--threshold", str(asked.threshold)]
     command += ["--suites", str(REPOSITORY / "rules" / "expectations"), "--out", str(out)]
     run = measure(command)
     if run.code != 0:

@@ -35,6 +35,8 @@ class Example:
     texts: list[str]
     turns: int
     label: object = None
+    answers: tuple[str, ...] = ()
+    """The chosen and the rejected answer of a preference."""
 
 
 def main() -> None:
@@ -42,6 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--entities", required=True, help="JSON: entity to lowest score")
+    parser.add_argument("--allow", default="{}", help="JSON: entity to patterns of values that may stay")
     parser.add_argument("--suites", type=Path, required=True, help="folder of <kind>.json")
     parser.add_argument("--bands", type=int, default=25)
     parser.add_argument("--rows-per-band", type=int, default=5)
@@ -62,7 +65,7 @@ def main() -> None:
     lap("read")
     sets, candidates = duplicates(examples, (arguments.bands, arguments.rows_per_band))
     lap("duplicates")
-    found = personal_data(examples, json.loads(arguments.entities))
+    found = personal_data(examples, json.loads(arguments.entities), json.loads(arguments.allow))
     lap("pii")
     unexpected = expectations(examples, arguments.suites)
     lap("expectations")
@@ -111,6 +114,7 @@ def example(file: str, row: int, record: dict[str, object]) -> Example:
         prompt = "\n".join([content for _, content in turns] if turns else [asked])
         texts = [*([content for _, content in turns] or [asked]), chosen, rejected or ""]
         made = Example(file, row, "preference", prompt, chosen, "\n".join(texts), texts, len(turns) or 1)
+        made.answers = (chosen, rejected or "")
     elif turns:
         contents = [content for _, content in turns]
         kind = "chat" if label is None else "feedback"
@@ -155,7 +159,7 @@ def duplicates(examples: list[Example], bands: tuple[int, int]) -> tuple[list[se
     """Word 5-grams of every row, and every pair that shares a band of MinHash."""
     from datasketch import MinHash, MinHashLSH
 
-    sets = [shingles(example.full) for example in examples]
+    sets = [shingles(example) for example in examples]
     index = MinHashLSH(num_perm=PERMUTATIONS, params=bands)
     candidates: list[tuple[int, int]] = []
     for number, signature in enumerate(MinHash.bulk(sets, num_perm=PERMUTATIONS)):
@@ -164,12 +168,18 @@ def duplicates(examples: list[Example], bands: tuple[int, int]) -> tuple[list[se
     return sets, candidates
 
 
-def shingles(text: str) -> set[bytes]:
-    """Word 5-grams of the folded text; the whole text where it is shorter."""
-    words = WORD.findall(unicodedata.normalize("NFC", text).casefold())
+def shingles(example: Example) -> set[bytes]:
+    """Word 5-grams of the folded text; the whole text where it is shorter. A word in the chosen or the rejected
+    answer is another word than in the prompt, so that swapped answers are other content, as for gate."""
+    parts = (example.prompt or "", *example.answers) if example.answers else (example.full,)
+    words = [mark + word for mark, text in zip(("", "+", "-"), parts, strict=False) for word in _words(text)]
     if len(words) < SHINGLE:
         return {" ".join(words).encode()}
     return {" ".join(words[at : at + SHINGLE]).encode() for at in range(len(words) - SHINGLE + 1)}
+
+
+def _words(text: str) -> list[str]:
+    return WORD.findall(unicodedata.normalize("NFC", text).casefold())
 
 
 def _alike(examples: list[Example], sets: list[set[bytes]], pair: tuple[int, int], threshold: float) -> bool:
@@ -181,7 +191,7 @@ def _alike(examples: list[Example], sets: list[set[bytes]], pair: tuple[int, int
     return shared >= threshold * (len(sets[pair[0]]) + len(sets[pair[1]]) - shared)
 
 
-def personal_data(examples: list[Example], lowest: dict[str, float]) -> list[list[object]]:
+def personal_data(examples: list[Example], lowest: dict[str, float], allow: dict[str, list[str]]) -> list[list[object]]:
     """Presidio on every text: file, row and entity of each finding."""
     import logging
 
@@ -209,12 +219,18 @@ def personal_data(examples: list[Example], lowest: dict[str, float]) -> list[lis
 
     analyzer = AnalyzerEngine(nlp_engine=Blank(), supported_languages=["en"])
     entities = list(lowest)
+    allowed = {name: re.compile("|".join(f"(?:{pattern})" for pattern in listed)) for name, listed in allow.items()}
+
+    def may_stay(entity: str, value: str) -> bool:
+        return entity in allowed and allowed[entity].fullmatch(value) is not None
+
     return [
         [example.file, example.row, result.entity_type]
         for example in examples
         for text in example.texts
         for result in analyzer.analyze(text, language="en", entities=entities)
         if result.score >= lowest[result.entity_type]
+        and not may_stay(result.entity_type, text[result.start : result.end])
     ]
 
 

@@ -264,7 +264,7 @@ def _truth(rows: Rows, place: dict[int, tuple[str, int]], words: np.ndarray) -> 
                     "origin_file": origin_file,
                     "origin_row": origin_row,
                     "edits": int(rows.edits[row]),
-                    "jaccard": _jaccard(words[rows.tokens[row]].tolist(), words[rows.tokens[source]].tolist()),
+                    "jaccard": _jaccard(_marked(row, rows, words), _marked(source, rows, words)),
                 }
             )
         planted = rows.value[row]
@@ -282,6 +282,19 @@ def _truth(rows: Rows, place: dict[int, tuple[str, int]], words: np.ndarray) -> 
         "text": pl.String,
     }
     return pl.DataFrame(lines, schema=schema)
+
+
+def _marked(row: int, rows: Rows, words: np.ndarray) -> list[str]:
+    """The row's words. One in an answer of a preference is another word than in its prompt: swapped answers are
+    other content."""
+    chosen: list[str] = words[rows.tokens[row]].tolist()
+    if rows.kind[row] != 1:
+        return chosen
+    return [f"{_section(at, len(chosen))}{word}" for at, word in enumerate(chosen)]
+
+
+def _section(at: int, length: int) -> int:
+    return sum(at >= length * cut // 3 for cut in (1, 2))
 
 
 def _jaccard(one: list[str], other: list[str]) -> float:

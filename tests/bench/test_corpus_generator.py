@@ -55,7 +55,7 @@ def test_exact_copies_have_the_words_of_their_origin(corpus: Path) -> None:
 
 def test_the_similarity_in_the_truth_is_that_of_the_texts(corpus: Path) -> None:
     truth = pl.read_parquet(corpus / "truth.parquet").filter(pl.col("how").is_in(["near", "template"]))
-    for line in truth.head(40).iter_rows(named=True):
+    for line in truth.filter(pl.col("file") != "preference.jsonl").head(40).iter_rows(named=True):
         texts = [
             words(rows(corpus, line[file])[line[row] - 1])
             for file, row in (("file", "row"), ("origin_file", "origin_row"))
