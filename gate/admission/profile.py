@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from gate.data.frame import Dataset
+from gate.data.frame import ROLES, Dataset
 from gate.data.views import Frames
 
 _BINS_PER_DECADE = 6  # log-spaced, so that labels of 3 and documents of 300,000 characters share one axis
@@ -25,7 +25,7 @@ def profile(dataset: Dataset, frames: Frames, findings: pl.DataFrame) -> dict[st
         "kinds": _counts(examples["kind"]),
         "shapes": _counts(examples["shape"]),
         "splits": _counts(examples["split"].cast(pl.String).fill_null("none")),
-        "roles": _counts(examples["messages"].explode().struct.field("role")),
+        "roles": _roles(examples),
         "files": [
             {
                 "path": file.path,
@@ -48,6 +48,14 @@ def profile(dataset: Dataset, frames: Frames, findings: pl.DataFrame) -> dict[st
 def _counts(values: pl.Series) -> dict[str, int]:
     counted = values.cast(pl.String).drop_nulls().value_counts(sort=True)
     return dict(sorted(counted.iter_rows(), key=lambda pair: (-pair[1], pair[0])))
+
+
+def _roles(examples: pl.DataFrame) -> dict[str, int]:
+    """Turns by role; a role that is none of the four is text of the dataset, and counts as `other`."""
+    role = pl.col("messages").struct.field("role")
+    known = pl.when(role.is_in(ROLES)).then(role).otherwise(pl.lit("other"))
+    turns = examples.select(pl.col("messages").explode()).drop_nulls().select(known.alias("role"))
+    return _counts(turns["role"])
 
 
 def _distribution(texts: pl.Series) -> dict[str, object] | None:

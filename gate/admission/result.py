@@ -9,6 +9,7 @@ import polars as pl
 
 from gate.checks.base import FOUND
 from gate.data.frame import Dataset, Kind
+from gate.folders import Folders
 from gate.policy.model import Policy, Rule
 
 Verdict = Literal["pass", "fail", "inconclusive", "error"]
@@ -61,6 +62,8 @@ class AdmissionResult:
     """UTC, ISO 8601."""
     seconds: float
     fail_on: FailOn = "error"
+    folders: Folders = field(default_factory=Folders)
+    """Where policies and suites were found, and where the templates of its report are looked for."""
 
     @property
     def exit_code(self) -> int:

@@ -110,10 +110,13 @@ def _setup(params: PiiParams) -> Setup:
     return Setup(params.engine, params.model, params.language, tuple(sorted(params.entities.items())))
 
 
-def warm(language: str = "en") -> None:
-    """Import Presidio and build what takes time, in the worker: `workers.submit(pii.LANE, pii.warm)` while reading."""
-    plan(Setup("blank", None, language, (("EMAIL_ADDRESS", 1.0), ("PHONE_NUMBER", 1.0))))
-    analyze(Setup("blank", None, language, (("EMAIL_ADDRESS", 1.0),)), ["nobody@example.com"], [["EMAIL_ADDRESS"]])
+def _lane(params: PiiParams) -> str:
+    return LANE if params.engine == "blank" else f"{LANE}-{params.engine}"
+
+
+def _warm(params: PiiParams, context: Context) -> None:
+    """Begin importing Presidio, in the worker, while reading begins here."""
+    context.workers.submit(_lane(params), plan, _setup(params))
 
 
 @check(
@@ -132,6 +135,7 @@ def warm(language: str = "en") -> None:
             {"role": "assistant", "content": "To our clerk, clerk@example.com."},
         ]},
     ),
+    warm=_warm,
 )  # fmt: skip
 def pii(frames: Frames, params: PiiParams, context: Context) -> Measurement:
     """Personal data in any text of an example: e-mail addresses, phone and card numbers, accounts, identifiers.
@@ -144,7 +148,7 @@ def pii(frames: Frames, params: PiiParams, context: Context) -> Measurement:
     if texts.is_empty():
         return Measurement(NOTHING_FOUND, examined, skipped="there is no text to look at")
     setup = _setup(params)
-    lane = LANE if params.engine == "blank" else f"{LANE}-{params.engine}"
+    lane = _lane(params)
     planned = context.workers.submit(lane, plan, setup).result()
     if planned.unsupported:
         raise PolicyError(

@@ -6,13 +6,14 @@ column with itself, shifted by one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import polars as pl
 
 from gate.checks.structure_problems import Problem
 from gate.data.frame import ROLES
-from gate.data.masking import mask_text
+from gate.data.masking import mask_text, mask_value
 
 VISIBLE = r"[^\s\p{Cc}\p{Cf}]"
 """A character that a reader can see: no space, control or format character (zero-width joiners and the like)."""
@@ -25,6 +26,7 @@ _UNKNOWN = 8
 """Who speaks in a conversation, as bits of one number: one pass over it instead of four."""
 
 _BRIEF = 40  # characters of a role's name that are shown
+_PLAIN_WORD = re.compile(r"[a-z_]{1,16}")
 
 
 def blank(text: pl.Expr) -> pl.Expr:
@@ -220,4 +222,7 @@ def turn_problems(turns: pl.DataFrame) -> Iterator[pl.DataFrame]:
 
 
 def _names(roles: pl.Series) -> pl.Series:
-    return pl.Series("evidence", [excerpt(role, _BRIEF) for role in roles], dtype=pl.String)
+    """Unknown roles as evidence: one plain word is a misspelling worth seeing; of anything else, such as a person's
+    name, the outline only."""
+    shown = [role if _PLAIN_WORD.fullmatch(role) else mask_value(role[:_BRIEF]) for role in roles]
+    return pl.Series("evidence", shown, dtype=pl.String)

@@ -72,9 +72,9 @@ def main() -> None:
         click.echo(f"gate: {error}", err=True)
         code = error.exit_code
     except BrokenPipeError:
-        # The reader of our output went away (`gate … | head`): nothing left to tell it.
-        sys.stderr.close()
-        code = 141
+        # The reader of our output went away (`gate … | head`): what is still buffered must not be tried again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 141  # 128 + SIGPIPE, as a shell has it
     except Exception:  # noqa: BLE001 - whatever it is, a bug must not look like a verdict
         import traceback
 

@@ -80,7 +80,7 @@ def command(
         )
     render(result, console)
     for each in outputs:
-        path = write(result, each)
+        path = write(result, each, result.folders)
         if path is not None:
             console.print(f"wrote {path}", markup=False, highlight=False, soft_wrap=True)
     for outcome in result.outcomes:

@@ -8,7 +8,7 @@ from typing import cast
 import orjson
 
 from gate.admission.result import AdmissionResult, RuleOutcome
-from gate.data.frame import ROLES, SourceFile
+from gate.data.frame import SourceFile
 from gate.policy.model import Policy
 from gate.reporting.findings import masked_findings, masked_malformed
 from gate.reporting.schema import (
@@ -60,13 +60,8 @@ def document(result: AdmissionResult) -> ResultDocument:
 
 
 def profile_of(result: AdmissionResult) -> Profile:
-    """The profile, with roles that are none of the four counted as `other`: they are text of the dataset."""
+    """The profile, with paths that are not Unicode made so."""
     profile = cast(Profile, dict(result.profile))
-    if "roles" in profile:
-        roles = profile["roles"]
-        known = {role: count for role, count in roles.items() if role in ROLES}
-        other = sum(roles.values()) - sum(known.values())
-        profile["roles"] = known | ({"other": other} if other else {})
     if "files" in profile:
         profile["files"] = [{**file, "path": _valid(file["path"])} for file in profile["files"]]
     return profile

@@ -101,6 +101,7 @@ def check(
         started=started.isoformat(timespec="seconds"),
         seconds=time.perf_counter() - begun,
         fail_on=fail_on,
+        folders=folders,
     )
 
 
