@@ -6,7 +6,7 @@ import polars as pl
 from pydantic import Field
 
 from gate.checks.base import NOTHING_FOUND, Context, Measurement, Params, check, found
-from gate.checks.duplicates.canonical import canonical_content, conversation, has_content
+from gate.checks.duplicates.canonical import canonical_content, conversation, has_content, repeated_content
 from gate.data.views import Frames
 
 CODES = {
@@ -45,9 +45,11 @@ def conflicting_answers(frames: Frames, params: ConflictingAnswersParams, contex
     Different responses with labels, or different pairs of chosen and rejected, are what such data is made of
     and no conflict. An answer that is empty or not there conflicts with nothing.
     """
-    rows = _comparable(frames, params.minimum_words)
-    if rows.is_empty():
-        return Measurement(NOTHING_FOUND, 0, {"rows": 0.0}, skipped="no row has a prompt with an answer to compare")
+    content = repeated_content(frames, "prompt", with_label=False)
+    compared = int(content.present.sum())
+    if not compared:
+        return Measurement(NOTHING_FOUND, 0, {"rows": 0.0}, skipped="no row has a prompt to compare")
+    rows = _comparable(frames, content.number, params.minimum_words)
     conflicts = pl.concat([_different_answers(rows), _opposite_labels(rows), _opposite_preferences(rows)])
     # A row is reported once, with the first row that contradicts it.
     place = ("file", "row")
@@ -63,34 +65,34 @@ def conflicting_answers(frames: Frames, params: ConflictingAnswersParams, contex
         )
     )
     figures = {
-        "rows": float(rows.height),
-        "prompts": float(rows["prompt"].n_unique()),
+        "rows": float(compared),
         "conflicting_rows": float(findings.height),
         "conflicting_prompts": float(findings["group"].n_unique()),
     }
-    return Measurement(findings, rows.height, figures)
+    return Measurement(findings, compared, figures)
 
 
-def _comparable(frames: Frames, minimum_words: int) -> pl.DataFrame:
-    """The rows with a prompt and an answer: at, kind, id, file, row, label, prompt, response, rejected.
+def _comparable(frames: Frames, prompts: pl.Series, minimum_words: int) -> pl.DataFrame:
+    """The rows whose prompt comes more than once: at, kind, id, file, row, label, prompt, response, rejected.
 
-    Prompts, responses and rejected answers are numbers: the same content has the same one.
+    Args:
+        prompts: a number per row, the same for the same prompt; null where it comes once.
     """
-    response = canonical_content(frames, "response", with_label=False)
-    rejected = conversation(frames.examples["rejected"])
-    rows = frames.examples.select(
+    chosen = prompts.is_not_null()
+    repeated = Frames(frames.examples.filter(chosen), frames.malformed.clear())
+    rejected = conversation(repeated.examples["rejected"])
+    return repeated.examples.select(
         "kind",
         "id",
         "file",
         "row",
         "label",
         at=pl.int_range(pl.len()),
-        words=frames.prompt.str.count_matches(r"\S+"),
-        prompt=canonical_content(frames, "prompt", with_label=False),
-        response=response,
+        words=repeated.prompt.str.count_matches(r"\S+"),
+        prompt=prompts.filter(chosen),
+        response=canonical_content(repeated, "response", with_label=False),
         rejected=pl.when(pl.lit(has_content(rejected))).then(pl.format("preference\x1f\x1c\x1f{}", rejected)),
-    ).filter(pl.col("prompt", "response").is_not_null(), pl.col("words") >= minimum_words)
-    return rows.with_columns(pl.col("prompt").rank("dense"))
+    ).filter(pl.col("response").is_not_null(), pl.col("words") >= minimum_words)
 
 
 def _with_other(rows: pl.DataFrame, code: str) -> pl.DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gate.checks.base import NOTHING_FOUND, Context, Measurement, Params, check
-from gate.checks.duplicates.canonical import canonical_content
+from gate.checks.duplicates.canonical import repeated_content
 from gate.checks.duplicates.content import Key
 from gate.checks.duplicates.copies import first_of_same
 from gate.checks.duplicates.findings import dropped_rows
@@ -39,9 +39,10 @@ def exact_duplicates(frames: Frames, params: ExactDuplicatesParams, context: Con
     `full`, also the chosen and rejected answers, the label and the plain text. Rows of different kinds or
     labels are never duplicates. Call ids and `meta` do not count.
     """
-    same = first_of_same(canonical_content(frames, params.key), ranks(frames))
+    content = repeated_content(frames, params.key)
+    same = first_of_same(content.number, ranks(frames))
     rows = np.flatnonzero((same >= 0) & (same != np.arange(same.size)))
-    compared = int((same >= 0).sum())
+    compared = int(content.present.sum())
     figures = {
         "rows": float(compared),
         "clusters": float(np.unique(same[rows]).size),

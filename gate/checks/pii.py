@@ -8,8 +8,9 @@ anything can be found at all (`gate.checks.presidio`). Presidio runs in a worker
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
+from dataclasses import dataclass
 from functools import reduce
 from typing import Literal
 
@@ -38,6 +39,9 @@ _BESIDE = {"index": pl.UInt32(), "field": pl.String(), "text": pl.String()}
 
 _BATCH = 4_000_000
 """Characters sent to the worker at once: enough to make the sending cheap, little beside what it already holds."""
+
+_ROWS = 20_000
+"""Examples whose texts are made and looked through at once: bounds what is held besides the frame."""
 
 
 class PiiParams(Params):
@@ -143,10 +147,6 @@ def pii(frames: Frames, params: PiiParams, context: Context) -> Measurement:
     Raises:
         PolicyError: no recogniser of the engine and language looks for an entity.
     """
-    texts = frames.texts.filter(pl.col("field").str.extract(r"^([a-z]+)").is_in(params.fields))
-    examined = frames.examples.height
-    if texts.is_empty():
-        return Measurement(NOTHING_FOUND, examined, skipped="there is no text to look at")
     setup = _setup(params)
     lane = _lane(params)
     planned = context.workers.submit(lane, plan, setup).result()
@@ -156,21 +156,45 @@ def pii(frames: Frames, params: PiiParams, context: Context) -> Measurement:
             f"with `engine: {params.engine}`",
             remedy=f"it has some for {', '.join(planned.supported)}",
         )
-    chosen = _chosen(texts, planned)
-    results = list(_analysed(_batches(chosen), setup, context.workers, lane))
+    counts = _Counts()
+    results = list(_analysed(_batches(_chosen(frames, params, planned, counts)), setup, context.workers, lane))
+    if not counts.texts:
+        return Measurement(NOTHING_FOUND, frames.examples.height, skipped="there is no text to look at")
     spans = pl.concat([spans for spans, _ in results]) if results else pl.DataFrame(schema={**_SPAN, **_BESIDE})
     failed = pl.concat([failed for _, failed in results]) if results else pl.DataFrame(schema={**_FAILURE, **_BESIDE})
     findings = pl.concat([_findings(spans, params), _unscannable(failed)], how="diagonal")
     figures = {
-        "texts": texts.height,
-        "texts analysed": chosen.height,
+        "texts": counts.texts,
+        "texts analysed": counts.analysed,
         "entities without a prefilter": sum(one.everywhere for one in planned.filters.values()),
     }
-    return Measurement(_placed(findings, frames), examined, figures={name: float(n) for name, n in figures.items()})
+    return Measurement(
+        _placed(findings, frames), frames.examples.height, figures={name: float(n) for name, n in figures.items()}
+    )
 
 
-def _chosen(texts: pl.DataFrame, planned: Plan) -> pl.DataFrame:
-    """The texts in which anything can be found, with the entities that can be: index, field, text, entities."""
+@dataclass(slots=True)
+class _Counts:
+    """How many texts were looked at, counted as they pass."""
+
+    texts: int = 0
+    analysed: int = 0
+
+
+def _chosen(frames: Frames, params: PiiParams, planned: Plan, counts: _Counts) -> Iterator[pl.DataFrame]:
+    """The texts in which anything can be found, with the entities that can be: index, field, text, entities.
+
+    Some rows at a time: Presidio works on those while the next are looked through, and they are let go.
+    """
+    for start, part in frames.slices(_ROWS):
+        texts = part.texts.filter(pl.col("field").str.extract(r"^([a-z]+)").is_in(params.fields))
+        chosen = _possible(texts.with_columns(pl.col("index") + start), planned)
+        counts.texts += texts.height
+        counts.analysed += chosen.height
+        yield chosen
+
+
+def _possible(texts: pl.DataFrame, planned: Plan) -> pl.DataFrame:
     column = texts["text"]
     everywhere = pl.repeat(True, texts.height, eager=True)
 
@@ -185,10 +209,12 @@ def _chosen(texts: pl.DataFrame, planned: Plan) -> pl.DataFrame:
     return texts.with_columns(possible.select(entities=wanted)["entities"]).filter(pl.col("entities").list.len() > 0)
 
 
-def _batches(chosen: pl.DataFrame) -> Iterator[pl.DataFrame]:
+def _batches(chosen: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
     """Slices of about `_BATCH` characters, and whole texts."""
-    sizes = chosen.select(batch=(pl.col("text").str.len_chars().cast(pl.Int64).cum_sum() - 1) // _BATCH)["batch"]
-    yield from chosen.with_columns(sizes).partition_by("batch", maintain_order=True, include_key=False)
+    for texts in chosen:
+        sizes = texts.select(batch=(pl.col("text").str.len_chars().cast(pl.Int64).cum_sum() - 1) // _BATCH)["batch"]
+        if texts.height:
+            yield from texts.with_columns(sizes).partition_by("batch", maintain_order=True, include_key=False)
 
 
 def _analysed(

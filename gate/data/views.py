@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import orjson
@@ -51,17 +51,23 @@ class Frames:
             return self
         return Frames(examples, malformed)
 
+    def slices(self, rows: int) -> Iterator[tuple[int, Frames]]:
+        """The examples, some at a time, each with the position of its first; for work that would otherwise hold
+        several copies of every text. Malformed rows are left out, and views are not shared with these."""
+        for start in range(0, self.examples.height, rows):
+            yield start, Frames(self.examples[start : start + rows], self.malformed.clear())
+
     @property
     def prompt(self) -> pl.Series:
         """What the model is given: every message before the last assistant turn of a chat or feedback
         example, the shared prompt of a preference; null for plain text. One string per example."""
-        return self._once("prompt", lambda: self._conversation()["prompt"])
+        return self.once("prompt", lambda: self._conversation()["prompt"])
 
     @property
     def response(self) -> pl.Series:
         """What the model learns to say: the last message when it is the assistant's (`chosen` for a
         preference); null for plain text. One string per example."""
-        return self._once("response", lambda: self._conversation()["response"])
+        return self.once("response", lambda: self._conversation()["response"])
 
     @property
     def full(self) -> pl.Series:
@@ -72,15 +78,16 @@ class Frames:
             parts = [_joined("messages"), _joined("chosen"), _joined("rejected"), pl.col("text")]
             return self.examples.select(full=pl.concat_str(parts, separator="\n", ignore_nulls=True))["full"]
 
-        return self._once("full", compute)
+        return self.once("full", compute)
 
     @property
     def texts(self) -> pl.DataFrame:
         """Every text of every example in long form (schema `TEXTS`): contents and tool calls of all
         messages, plain text, tools, and the string values inside `meta`. Nulls and empties are left out."""
-        return self._once("texts", self._texts)
+        return self.once("texts", self._texts)
 
-    def _once(self, name: str, compute: Callable[[], T]) -> T:
+    def once(self, name: str, compute: Callable[[], T]) -> T:
+        """What `compute` returns, computed once and shared; the name tells it from everything else."""
         with self._lock:
             if name not in self._views:
                 self._views[name] = compute()
@@ -103,7 +110,7 @@ class Frames:
                 .then(last.struct.field("content").fill_null("")),
             )
 
-        return self._once("conversation", compute)
+        return self.once("conversation", compute)
 
     def _texts(self) -> pl.DataFrame:
         rows = self.examples.with_columns(index=pl.int_range(pl.len(), dtype=pl.UInt32))

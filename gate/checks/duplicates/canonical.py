@@ -6,6 +6,8 @@ are: the signs between the parts never occur inside a folded text.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import orjson
 import polars as pl
 
@@ -37,6 +39,38 @@ def canonical_content(frames: Frames, key: Key, *, with_label: bool = True) -> p
     if key == "full":
         return pl.select(written).to_series()
     return pl.select(pl.when(has_content(parts[0])).then(written)).to_series()
+
+
+_ROWS = 20_000  # written out at a time: bounds what is held besides the frame
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """Which rows have the same content."""
+
+    present: pl.Series
+    """Whether a row has anything to compare."""
+    number: pl.Series
+    """Shared by the rows of one content, and by no others; null where a row's content comes once, or is absent."""
+
+
+def repeated_content(frames: Frames, key: Key, *, with_label: bool = True) -> Repeated:
+    """Which rows have the same canonical content.
+
+    Contents are told apart by a hash first, some rows at a time; those that share one are then compared whole,
+    so that no two rows are taken for the same because their hashes are.
+    """
+    hashes = [pl.Series([], dtype=pl.UInt64)]
+    for _, part in frames.slices(_ROWS):
+        content = canonical_content(part, key, with_label=with_label)
+        hashes.append(pl.select(pl.when(content.is_not_null()).then(content.hash())).to_series())
+    hash_ = pl.concat(hashes)
+    present = hash_.is_not_null()
+    suspects = (present & hash_.is_duplicated()).arg_true()
+    content = canonical_content(Frames(frames.examples[suspects], frames.malformed.clear()), key, with_label=with_label)
+    number = pl.select(pl.when(content.is_duplicated()).then(content.rank("dense"))).to_series()
+    every = pl.Series([None], dtype=pl.UInt32).new_from_index(0, hash_.len())
+    return Repeated(present, every.scatter(suspects, number.cast(pl.UInt32)))
 
 
 def _messages(frames: Frames, key: Key) -> list[pl.Series]:

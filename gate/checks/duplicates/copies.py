@@ -11,7 +11,7 @@ def first_of_same(content: pl.Series, ranks: NDArray[np.int64]) -> NDArray[np.in
     """For each row the lowest-ranked row of the same content, itself where it is that; -1 where it is null.
 
     Args:
-        content: one string per row, compared as a whole and not by a hash.
+        content: anything that is the same for rows of the same content, and for no others; one per row.
         ranks: the order of keeping, a permutation.
     """
     in_order = np.empty(ranks.size, dtype=np.int64)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gate.checks.duplicates.tokens import Hashes, Offsets
 
 MOST_SLOTS = 1 << 25
-"""Slots of the table at most (128 MiB in each of two). When it is too small, fewer texts are set aside."""
+"""Slots of the table at most (128 MiB). When it is too small, fewer texts are set aside."""
 
 
 def may_have_partner(
@@ -34,18 +34,26 @@ def may_have_partner(
     if not total:
         return np.zeros(counts.size, dtype=bool)
     slots = min(MOST_SLOTS, 1 << (2 * total - 1).bit_length())
-    slot = (values & np.uint64(slots - 1)).astype(np.int32)
+    # The low half of each number, seen in place: an array of 64-bit numbers more would be the largest here.
+    low = values.view("<u4")[::2] if values.dtype.byteorder != ">" else values.astype("<u4")
+    slot = (low & np.uint32(slots - 1)).view(np.int32)
     if copies.any():
         slot = slot[np.repeat(~copies, np.diff(offsets))]
     text = np.repeat(np.arange(counts.size, dtype=np.int32), counts)
-    index = np.arange(total, dtype=np.int32 if total < 2**31 else np.int64)
-    last = np.empty(slots, dtype=np.int32)
-    last[slot] = text  # of equal indices, NumPy leaves the last value
-    first = np.empty(slots, dtype=index.dtype)
-    first[slot[::-1]] = index[::-1]
+    table = np.empty(slots, dtype=np.int32)
+    table[slot] = text  # of equal indices, NumPy leaves the last value
     # The first in its slot, with no other text after it: a text's shingles lie side by side, so that none
     # lies in between either.
-    alone = (first[slot] == index) & (last[slot] == text)
-    unshared = np.bincount(text[alone], minlength=counts.size)
+    alone = table[slot] == text
+    del text
+    index = np.arange(total, dtype=np.int32 if total < 2**31 else np.int64)
+    table = table.astype(index.dtype, copy=False)
+    table[slot[::-1]] = index[::-1]
+    alone &= table[slot] == index
+    del slot, table, index
+    so_far = np.zeros(total + 1, dtype=np.int32 if total < 2**31 else np.int64)
+    np.cumsum(alone, out=so_far[1:])
+    ends = np.cumsum(counts)
+    unshared = so_far[ends] - so_far[ends - counts]
     kept: NDArray[np.bool_] = (counts > 0) & (unshared <= (1 - threshold) * counts + 1e-6)
     return kept

@@ -74,9 +74,9 @@ class Analyzer:
 
 @lru_cache(maxsize=4)
 def _analyzer(setup: Setup) -> Analyzer:
+    engine, failures = build(setup)  # first: it imports Presidio, without torch where no model is asked for
     from presidio_analyzer.context_aware_enhancers import LemmaContextAwareEnhancer
 
-    engine, failures = build(setup)
     floors = dict(setup.scores)
 
     class PatientEnhancer(LemmaContextAwareEnhancer):  # type: ignore[misc]  # presidio has no types
