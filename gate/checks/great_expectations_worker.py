@@ -51,16 +51,11 @@ def warm() -> None:
     """Import GX (3 s), quietly and without its analytics. Run it in the lane ahead of the first suite."""
     import logging
     import warnings
-    from threading import RLock
-
-    from tqdm import tqdm
 
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     warnings.simplefilter("ignore")
     # Its loggers print tracebacks that quote cells; every one of them comes back as an error of the result.
     logging.getLogger("great_expectations").setLevel(logging.CRITICAL + 1)
-    # Its own lock is a system-wide semaphore, which a worker that is ended would leave behind.
-    tqdm.set_lock(RLock())
     import great_expectations  # noqa: F401
 
 

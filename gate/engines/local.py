@@ -10,7 +10,7 @@ import os
 import signal
 from collections.abc import Callable
 from concurrent.futures import Future
-from threading import Lock
+from threading import Lock, RLock
 from types import TracebackType
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -27,8 +27,14 @@ def cores() -> int:
 
 
 def _quiet_start() -> None:
-    """A worker leaves Ctrl-C to its parent, which ends it; or each would print a traceback of its own."""
+    """A worker leaves Ctrl-C to its parent, which ends it, or each would print a traceback of its own; and the
+    libraries in it draw no progress bars."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ["TQDM_DISABLE"] = "1"
+    from tqdm import tqdm
+
+    # tqdm's own lock is a system-wide semaphore, which a worker that is ended would leave behind.
+    tqdm.set_lock(RLock())
 
 
 class LocalEngine:

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -84,6 +85,7 @@ def check(
             stdin=stdin or sys.stdin.buffer,
             on_file=lambda path, done, total: on_stage(f"reading {path}", done, total),
         )
+        dataset = replace(dataset, root=_near(dataset.root))
         frames = Frames(dataset.examples, dataset.malformed)
         outcomes, findings = run_rules(rules, frames, context, on_stage)
 
@@ -109,6 +111,14 @@ def _start(paths: Sequence[Path_]) -> Path:
     """Where to look for `gate.yaml` from: the first path, or here."""
     first = Path(paths[0]) if paths and os.fspath(paths[0]) != "-" else Path()
     return first if first.exists() else Path()
+
+
+def _near(root: str) -> str:
+    """The root as a person here would write it: a report says nothing of where its author keeps things."""
+    path = Path(root)
+    if not path.is_relative_to(Path.cwd()):
+        return root
+    return path.relative_to(Path.cwd()).as_posix() if path != Path.cwd() else path.name
 
 
 def _applied(policies: dict[Kind | None, Policy], dataset: Dataset, rules: Sequence[BoundRule]) -> dict[str, Policy]:
