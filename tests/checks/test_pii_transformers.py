@@ -11,28 +11,6 @@ transformers = pytest.importorskip("transformers", reason="the extra `ner` is no
 
 TEXT = "[PAD] [UNK] [CLS] [SEP] ada lovelace grace hopper wrote to me and the in on a b c d e f"
 WORDS = TEXT.split()
-    "[PAD]",
-    "[UNK]",
-    "[CLS]",
-    "[SEP]",
-    "ada",
-    "lovelace",
-    "grace",
-    "hopper",
-    "wrote",
-    "to",
-    "me",
-    "and",
-    "the",
-    "in",
-    "on",
-    "a",
-    "b",
-    "c",
-    "d",
-    "e",
-    "f",
-]
 NAMES = {WORDS.index(name) for name in ("ada", "lovelace", "grace", "hopper")}
 
 
@@ -72,9 +50,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_it_finds_the_names_that_the_model_knows(
-    gate, model: Path, tmp_path, write_jsonl
-) -> None:
+def test_it_finds_the_names_that_the_model_knows(gate, model: Path, tmp_path, write_jsonl) -> None:
     write_jsonl(tmp_path / "d.jsonl", [{"text": "to me Ada Lovelace wrote"}, {"text": "the a b c d in the e f"}])
     (tmp_path / "p.yaml").write_text(
         'version: 1\nname: p\nextends: "@kind"\nrules:\n  - id: pii\n'
