@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from threading import Lock, RLock
+from threading import Lock, RLock, Thread
 from types import TracebackType
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -26,7 +27,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _quiet_start() -> None:
+def _begin(parent: int) -> None:
     """A worker leaves Ctrl-C to its parent, which ends it, or each would print a traceback of its own; and the
     libraries in it draw no progress bars."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -35,6 +36,14 @@ def _quiet_start() -> None:
 
     # tqdm's own lock is a system-wide semaphore, which a worker that is ended would leave behind.
     tqdm.set_lock(RLock())
+    Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """End this worker soon after its parent has gone without a word (killed, out of memory)."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
 
 
 class LocalEngine:
@@ -61,7 +70,7 @@ class LocalEngine:
 
         with self._lock:
             if lane not in self._lanes:
-                self._lanes[lane] = ProcessPoolExecutor(max_workers=1, initializer=_quiet_start)
+                self._lanes[lane] = ProcessPoolExecutor(max_workers=1, initializer=_begin, initargs=(os.getpid(),))
             return self._lanes[lane]
 
     def close(self) -> None:
