@@ -79,7 +79,7 @@ def compare(data: Path, *, repeat: int = 3, alone: bool = False) -> dict[str, ob
     )
     best = min(runs, key=lambda run: run.wall)
     report: dict[str, object] = {
-        "data": str(data),
+        "data": _name(data),
         "rows": result["profile"]["rows"],
         "bytes": size,
         "verdict": result["verdict"],
@@ -114,6 +114,15 @@ def compare(data: Path, *, repeat: int = 3, alone: bool = False) -> dict[str, ob
     if truth.is_file():
         report["recall"] = recall(findings, pl.read_parquet(truth))
     return report
+
+
+def _name(data: Path) -> str:
+    """The data as a reader finds it: in the repository, or beside it; nothing else of this machine's paths."""
+    path = data.resolve()
+    for root in (REPOSITORY, REPOSITORY.parent):
+        if path.is_relative_to(root):
+            return path.relative_to(root).as_posix()
+    return path.name
 
 
 def missed(*comparisons: Callable[[], None]) -> list[str]:

@@ -53,7 +53,8 @@ def run_rules(
     present = _kinds(frames)
     rules = [replace(bound, kinds=tuple(kind for kind in bound.kinds if kind in present)) for bound in rules]
     ran: dict[int, _Ran] = {}
-    threads = ThreadPoolExecutor(max_workers=max(1, len(rules)))
+    # As many as there are cores: more at a time would take as long, and hold more.
+    threads = ThreadPoolExecutor(max_workers=max(1, context.workers.cores))
     try:
         futures = {
             threads.submit(_measure, bound, frames, context): number

@@ -64,6 +64,7 @@ def find_near_duplicates(
         threads: how many parts of the texts are worked on at a time.
     """
     found = shingles(texts, shingle, threads)
+    del texts  # the caller keeps none either: as large as all that follows
     counts = found.counts
     same = _same_shingles(found, ranks, groups)
     copies = same != np.arange(same.size)
