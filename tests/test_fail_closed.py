@@ -41,6 +41,8 @@ def test_good_data_passes(gate, data: Path) -> None:
         (["data", "--select", "near_duplicate"], "near_duplicates"),
         (["data", "--ignore", "nonsense"], "nonsense"),
         (["data", "--output", "pdf"], "html"),
+        (["data", "--output", "html=data"], "it is a folder"),
+        (["data", "--output", "json=data/train.jsonl/r.json"], "r.json"),
         (["data", "--fail-on", "sometimes"], "sometimes"),
         (["data", "--outputt", "json"], "--output"),
         ([], "gate.yaml"),

@@ -42,7 +42,7 @@ class RuleOutcome:
     figures: dict[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class AdmissionResult:
     """The judgement of a dataset: verdict, rule by rule, with the rows behind it."""
 
@@ -64,6 +64,11 @@ class AdmissionResult:
     fail_on: FailOn = "error"
     folders: Folders = field(default_factory=Folders)
     """Where policies and suites were found, and where the templates of its report are looked for."""
+
+    def __repr__(self) -> str:
+        """What a person at a prompt wants to know; the frames have representations of their own."""
+        rows = sum(file.rows for file in self.dataset.files)
+        return f"<AdmissionResult {self.verdict}: {self.reason}; {self.findings.height} findings in {rows} rows>"
 
     @property
     def exit_code(self) -> int:

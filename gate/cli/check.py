@@ -63,11 +63,13 @@ def command(
     from rich.console import Console
 
     from gate.admission.result import FailOn
-    from gate.reporting.outputs import parse_output, write
+    from gate.reporting.outputs import parse_output, prepare, write
     from gate.reporting.terminal import Progress, render
     from gate.verbs.check import check
 
     outputs = [parse_output(spec) for spec in output]
+    for each in outputs:
+        prepare(each)
     console = Console(stderr=True, quiet=quiet)
     with Progress(console) as progress:
         result = check(

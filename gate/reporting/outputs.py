@@ -19,7 +19,9 @@ from gate.folders import Folders
 
 
 class OutputError(GateError):
-    """A report could not be written where it was asked for."""
+    """A report could not be written although its place could be: a full disk, say. The data was judged by then."""
+
+    exit_code = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,29 @@ def _output(name: str, path: str) -> Output:
     if FORMATS[name].binary:
         raise UsageError(f"{name} is binary and goes to a file", remedy=f"write `{name}=PATH`")
     return Output(name, None)
+
+
+def prepare(output: Output) -> None:
+    """Make sure, before anything is judged, that the output can be written where it was asked for.
+
+    Raises:
+        UsageError: the path is a folder, or its folder cannot be made or written to.
+    """
+    if output.path is None:
+        return
+    target = Path(os.path.realpath(output.path))
+    try:
+        if target.is_dir():
+            raise IsADirectoryError(None, "it is a folder")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not os.access(target if target.exists() else target.parent, os.W_OK):
+            raise PermissionError(None, "no permission to write there")
+    except OSError as error:
+        raise UsageError(
+            f"the {output.format} report cannot be written: {error.strerror or error}",
+            where=os.fspath(output.path),
+            remedy=f"name a file in a folder that can be written to: --output {output.format}=PATH",
+        ) from error
 
 
 def write(result: AdmissionResult, output: Output, folders: Folders | None = None) -> Path | None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, get_args
 
 from gate.admission.bind import BoundRule, bind
 from gate.admission.profile import profile
@@ -37,8 +37,8 @@ def check(
     paths: Path_ | Sequence[Path_] = (),
     *,
     policy: str | os.PathLike[str] | None = None,
-    select: Collection[str] = (),
-    ignore: Collection[str] = (),
+    select: str | Collection[str] = (),
+    ignore: str | Collection[str] = (),
     fail_on: FailOn = "error",
     stdin: BinaryIO | None = None,
     on_stage: OnStage = lambda stage, done, total: None,
@@ -62,6 +62,8 @@ def check(
         UsageError: no paths, or a rule that no policy has.
     """
     started, begun = datetime.now(UTC), time.perf_counter()
+    if fail_on not in get_args(FailOn):
+        raise UsageError(f"fail_on is {fail_on!r}", remedy=f"it is one of {', '.join(get_args(FailOn))}")
     asked = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     settings = find_settings(_start(asked))
     asked = asked or [settings.root / path for path in settings.paths if settings.root]
@@ -72,7 +74,7 @@ def check(
     kinds: tuple[Kind | None, ...] = (*KINDS, None)
     override = None if policy is None else os.fspath(policy)
     policies = {kind: policy_for(kind, override, settings, folders) for kind in kinds}
-    rules = bind(policies, select=select, ignore=ignore)
+    rules = bind(policies, select=_names(select), ignore=_names(ignore))
 
     with LocalEngine() as engine:
         context = Context(engine, folders)
@@ -111,6 +113,10 @@ def _start(paths: Sequence[Path_]) -> Path:
     """Where to look for `gate.yaml` from: the first path, or here."""
     first = Path(paths[0]) if paths and os.fspath(paths[0]) != "-" else Path()
     return first if first.exists() else Path()
+
+
+def _names(rules: str | Collection[str]) -> Collection[str]:
+    return [rules] if isinstance(rules, str) else rules
 
 
 def _near(root: str) -> str:
