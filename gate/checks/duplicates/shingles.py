@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from gate.checks.duplicates.fold import fold
 from gate.checks.duplicates.tokens import Hashes, Offsets, mix, tokens
 
-CHUNK = 8_000_000
+CHUNK = 2_000_000
 """Bytes of text that are tokenised at a time: bounds what is held besides text and shingles."""
 
 
