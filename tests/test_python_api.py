@@ -55,3 +55,33 @@ def test_mistakes_are_errors_that_say_what_to_do(tmp_path: Path) -> None:
 
 def test_every_public_name_is_there() -> None:
     assert [name for name in gate.__all__ if not hasattr(gate, name)] == []
+
+
+RENAMED = [{"Frage": "Where is the spare key?", "Antwort": "It hangs behind the door, under the green coat."}]
+
+
+@pytest.mark.parametrize("where", ["gate.yaml", "rules/admission/base.yaml", "rules/admission/chat.yaml", "mine.yaml"])
+def test_columns_are_named_in_any_policy_or_in_the_settings(tmp_path: Path, write_jsonl, where: str) -> None:
+    data = write_jsonl(tmp_path / "d.jsonl", RENAMED)
+    assert gate.check(data, select="structure").verdict == "fail"
+    file = tmp_path / where
+    file.parent.mkdir(parents=True, exist_ok=True)
+    extends = {
+        "base.yaml": "extends: base\n",
+        "chat.yaml": "extends: chat\n",
+        "mine.yaml": 'name: m\nextends: "@kind"\n',
+    }
+    file.write_text(f"version: 1\n{extends.get(file.name, '')}columns: {{prompt: Frage, response: Antwort}}\n")
+    policy = file if where == "mine.yaml" else None
+    assert gate.check(data, select="structure", policy=policy).verdict == "pass"
+
+
+def test_policies_that_name_different_columns_are_refused(tmp_path: Path, write_jsonl) -> None:
+    data = write_jsonl(tmp_path / "d.jsonl", RENAMED)
+    (tmp_path / "rules" / "admission").mkdir(parents=True)
+    for kind, column in (("chat", "Frage"), ("text", "Antwort")):
+        (tmp_path / "rules" / "admission" / f"{kind}.yaml").write_text(
+            f"version: 1\nextends: {kind}\ncolumns: {{text: {column}}}\n"
+        )
+    with pytest.raises(gate.PolicyError, match="different columns"):
+        gate.check(data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,11 +17,12 @@ from gate.admission.result import AdmissionResult, FailOn
 from gate.admission.run import run_rules
 from gate.admission.verdict import judge
 from gate.checks.base import Context
+from gate.data.columns import ColumnMap
 from gate.data.frame import KINDS, Dataset, Kind
 from gate.data.read import read
 from gate.data.views import Frames
 from gate.engines.local import LocalEngine
-from gate.errors import UsageError
+from gate.errors import PolicyError, UsageError
 from gate.folders import Folders
 from gate.policy.model import Policy
 from gate.policy.select import policy_for
@@ -82,7 +83,7 @@ def check(
             bound.check.warm(bound.params, context)
         dataset = read(
             asked,
-            columns=policies[None].columns or settings.columns,
+            columns=_columns(policies.values()) or settings.columns,
             source=any(bound.check.needs_source(bound.params, folders) for bound in rules),
             stdin=stdin or sys.stdin.buffer,
             on_file=lambda path, done, total: on_stage(f"reading {path}", done, total),
@@ -113,6 +114,20 @@ def _start(paths: Sequence[Path_]) -> Path:
     """Where to look for `gate.yaml` from: the first path, or here."""
     first = Path(paths[0]) if paths and os.fspath(paths[0]) != "-" else Path()
     return first if first.exists() else Path()
+
+
+def _columns(policies: Iterable[Policy]) -> ColumnMap | None:
+    """The columns that policies name: all the same, since a file's kind is known only once it has been read."""
+    named: list[ColumnMap] = []
+    for policy in policies:
+        if policy.columns is not None and policy.columns not in named:
+            named.append(policy.columns)
+    if len(named) > 1:
+        raise PolicyError(
+            "the policies of several kinds name different columns",
+            remedy="name them once: in rules/admission/base.yaml, in gate.yaml, or in a policy for --policy",
+        )
+    return named[0] if named else None
 
 
 def _names(rules: str | Collection[str]) -> Collection[str]:
