@@ -8,6 +8,8 @@ import polars as pl
 from gate.data.frame import ROLES, Dataset
 from gate.data.views import Frames
 
+_ROWS = 20_000  # looked at at a time: bounds what is held besides the frame
+
 _BINS_PER_DECADE = 6  # log-spaced, so that labels of 3 and documents of 300,000 characters share one axis
 
 
@@ -25,7 +27,7 @@ def profile(dataset: Dataset, frames: Frames, findings: pl.DataFrame) -> dict[st
         "kinds": _counts(examples["kind"]),
         "shapes": _counts(examples["shape"]),
         "splits": _counts(examples["split"].cast(pl.String).fill_null("none")),
-        "roles": _roles(examples),
+        "roles": _roles(frames),
         "files": [
             {
                 "path": file.path,
@@ -38,7 +40,7 @@ def profile(dataset: Dataset, frames: Frames, findings: pl.DataFrame) -> dict[st
             }
             for file in dataset.files
         ],
-        "chars": {name: _distribution(getattr(frames, name)) for name in ("prompt", "response", "full")},
+        "chars": {name: _distribution(lengths) for name, lengths in _lengths(frames).items()},
         "turns": _turns(examples),
         "duplicate_clusters": _clusters(findings),
         "languages": {},
@@ -50,16 +52,34 @@ def _counts(values: pl.Series) -> dict[str, int]:
     return dict(sorted(counted.iter_rows(), key=lambda pair: (-pair[1], pair[0])))
 
 
-def _roles(examples: pl.DataFrame) -> dict[str, int]:
+def _roles(frames: Frames) -> dict[str, int]:
     """Turns by role; a role that is none of the four is text of the dataset, and counts as `other`."""
-    role = pl.col("messages").struct.field("role")
+    role = pl.col("messages")
     known = pl.when(role.is_in(ROLES)).then(role).otherwise(pl.lit("other"))
-    turns = examples.select(pl.col("messages").explode()).drop_nulls().select(known.alias("role"))
-    return _counts(turns["role"])
+    roles = pl.col("messages").list.eval(pl.element().struct.field("role"))
+    counted = [
+        part.examples.select(roles.explode()).drop_nulls().select(known.alias("role")).group_by("role").len()
+        for _, part in frames.slices(_ROWS)
+    ]
+    if not counted:
+        return {}
+    total = pl.concat(counted).group_by("role").agg(pl.col("len").sum()).sort(["len", "role"], descending=[True, False])
+    return dict(total.iter_rows())
 
 
-def _distribution(texts: pl.Series) -> dict[str, object] | None:
-    lengths = texts.drop_nulls().str.len_chars().to_numpy()
+def _lengths(frames: Frames) -> dict[str, pl.Series]:
+    """The lengths of prompts, responses and full texts in characters, where an example has one."""
+    views = ("prompt", "response", "full")
+    parts = [
+        pl.DataFrame([getattr(part, name).str.len_chars().alias(name) for name in views])
+        for _, part in frames.slices(_ROWS)
+    ]
+    lengths = pl.concat([pl.DataFrame(schema=dict.fromkeys(views, pl.UInt32)), *parts])
+    return {name: lengths[name].drop_nulls() for name in views}
+
+
+def _distribution(characters: pl.Series) -> dict[str, object] | None:
+    lengths = characters.to_numpy()
     if lengths.size == 0:
         return None
     p5, p25, p50, p75, p95 = (float(value) for value in np.percentile(lengths, [5, 25, 50, 75, 95]))

@@ -18,6 +18,8 @@ from gate.checks.duplicates.verification import ShingleSets
 
 Rows = NDArray[np.int64]
 
+_ROWS_AT_A_TIME = 50_000
+
 
 @dataclass(frozen=True, slots=True)
 class NearDuplicates:
@@ -93,8 +95,10 @@ def _same_shingles(found: Shingles, ranks: Rows, groups: Rows) -> Rows:
     Shingles are compared by the sum of their hashes: two rows that differ agree with a probability of 2⁻⁶⁴.
     """
     counts = found.counts
-    sums = np.add.reduceat(np.append(found.values, np.uint64(0)), found.offsets[:-1])
-    sums[counts == 0] = 0
+    some = counts > 0
+    sums = np.zeros(counts.size, dtype=np.uint64)
+    if some.any():
+        sums[some] = np.add.reduceat(found.values, found.offsets[:-1][some])
     order = np.lexsort((ranks, sums, counts, groups))
     new = np.ones(order.size, dtype=bool)
     for column in (sums, counts, groups):
@@ -108,9 +112,15 @@ def _same_shingles(found: Shingles, ranks: Rows, groups: Rows) -> Rows:
 
 def _take(values: Hashes, offsets: Offsets, rows: Rows) -> tuple[Hashes, Offsets]:
     """The shingles of some rows, in that order."""
-    counts = np.diff(offsets)[rows]
-    ends = np.concatenate(([0], np.cumsum(counts)))
-    return values[np.repeat(offsets[rows] - ends[:-1], counts) + np.arange(ends[-1])], ends
+    ends = np.concatenate(([0], np.cumsum(np.diff(offsets)[rows])))
+    taken = np.empty(int(ends[-1]), dtype=values.dtype)
+    # Some rows at a time: the positions of all shingles would take more memory than the shingles.
+    for start in range(0, rows.size, _ROWS_AT_A_TIME):
+        some = rows[start : start + _ROWS_AT_A_TIME]
+        own = ends[start : start + some.size + 1]
+        shift = np.repeat(offsets[some] - own[:-1], np.diff(own))
+        taken[own[0] : own[-1]] = values[shift + np.arange(own[0], own[-1])]
+    return taken, ends
 
 
 def _clusters(left: Rows, right: Rows, ranks: Rows) -> Rows:

@@ -14,6 +14,8 @@ from gate.checks.duplicates.tokens import Hashes, Offsets
 MOST_SLOTS = 1 << 25
 """Slots of the table at most (128 MiB). When it is too small, fewer texts are set aside."""
 
+_AT_A_TIME = 1 << 22
+
 
 def may_have_partner(
     values: Hashes, offsets: Offsets, copies: NDArray[np.bool_], threshold: float
@@ -40,17 +42,26 @@ def may_have_partner(
     if copies.any():
         slot = slot[np.repeat(~copies, np.diff(offsets))]
     text = np.repeat(np.arange(counts.size, dtype=np.int32), counts)
-    table = np.empty(slots, dtype=np.int32)
-    table[slot] = text  # of equal indices, NumPy leaves the last value
+    table = np.empty(slots, dtype=np.int32 if total < 2**31 else np.int64)
+    alone = np.empty(total, dtype=bool)
+    # Some at a time, in order: NumPy widens every index to 64 bits, which for all at once would be the largest
+    # array here.
+    parts = [slice(start, start + _AT_A_TIME) for start in range(0, total, _AT_A_TIME)]
+    for part in parts:
+        table[slot[part]] = text[part]  # of equal indices, NumPy leaves the last value
+    for part in parts:
+        alone[part] = table[slot[part]] == text[part]
+    del text
     # The first in its slot, with no other text after it: a text's shingles lie side by side, so that none
     # lies in between either.
-    alone = table[slot] == text
-    del text
-    index = np.arange(total, dtype=np.int32 if total < 2**31 else np.int64)
-    table = table.astype(index.dtype, copy=False)
-    table[slot[::-1]] = index[::-1]
-    alone &= table[slot] == index
-    del slot, table, index
+    position = np.arange(min(total, _AT_A_TIME), dtype=table.dtype)
+    for part in reversed(parts):
+        own = slot[part][::-1]
+        table[own] = position[: own.size][::-1] + part.start
+    for part in parts:
+        own = slot[part]
+        alone[part] &= table[own] == position[: own.size] + part.start
+    del slot, table
     so_far = np.zeros(total + 1, dtype=np.int32 if total < 2**31 else np.int64)
     np.cumsum(alone, out=so_far[1:])
     ends = np.cumsum(counts)

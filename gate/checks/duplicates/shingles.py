@@ -47,11 +47,15 @@ def shingles(texts: pl.Series, size: int, threads: int = 1) -> Shingles:
     with ThreadPoolExecutor(max(1, threads)) as pool:
         parts = list(pool.map(lambda part: _shingle(fold(part, signs=True), size), _chunks(texts)))
     counts = [np.diff(part.offsets) for part in parts]
-    return Shingles(
-        np.concatenate([part.values for part in parts]),
-        np.concatenate([np.zeros(1, dtype=np.int64), *counts]).cumsum(),
-        np.concatenate([part.whole for part in parts]),
-    )
+    whole = np.concatenate([part.whole for part in parts])
+    offsets = np.concatenate([np.zeros(1, dtype=np.int64), *counts]).cumsum()
+    values = np.empty(int(offsets[-1]), dtype=np.uint64)
+    end = values.size
+    while parts:  # each part is let go once it is copied, so that the shingles are never held twice
+        part = parts.pop().values
+        values[end - part.size : end] = part
+        end -= part.size
+    return Shingles(values, offsets, whole)
 
 
 def _chunks(texts: pl.Series) -> Iterator[pl.Series]:
