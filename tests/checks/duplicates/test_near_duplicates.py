@@ -257,6 +257,22 @@ def test_small_corpora_are_judged_as_by_brute_force(texts: list[str], threshold:
         assert score >= threshold
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(150))
+def test_edited_copies_of_many_seeds_are_judged_as_by_brute_force(seed: int) -> None:
+    rng = random.Random(seed)
+    texts = [sentence(rng, rng.randint(3, 60)) for _ in range(60)]
+    for _ in range(140):
+        copy = list(rng.choice(texts))
+        for _ in range(rng.randint(0, 3)):
+            copy.insert(rng.randint(0, len(copy)), rng.choice(WORDS))
+        texts.append(copy)
+    rng.shuffle(texts)
+    written = [" ".join(words) for words in texts]
+    result = find(written)
+    assert [row for row in range(len(written)) if result.keeper[row] == row] == greedy(written, 0.8, 5)
+
+
 @pytest.mark.parametrize("length", [20, 50, 200, 2000])
 def test_one_word_put_anywhere_is_found_when_its_jaccard_says_so(length: int) -> None:
     words = sentence(random.Random(length), length)
