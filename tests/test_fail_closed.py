@@ -116,6 +116,11 @@ def test_a_file_that_may_not_be_read_is_exit_2(gate, data: Path) -> None:
             "threshold",
         ),
         ("version: 1\nname: x\nextends: base\nrules:\n  - id: pii\n    tolerate: .nan\n", "tolerate"),
+        ('version: 1\nname: x\nextends: "@kind"\nrules:\n  - id: expectations\n    with: {suite: chatt}\n', "chatt"),
+        (
+            "version: 1\nname: x\nextends: base\nrules:\n  - id: pii\n    with: {entities: {EMAIL_ADRESS: 0.5}}\n",
+            "did you mean EMAIL_ADDRESS",
+        ),
         ("version: 1\nname: [\n", "p.yaml"),
         ("", "p.yaml"),
     ],

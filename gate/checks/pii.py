@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import reduce
 from typing import Literal
 
@@ -98,6 +99,8 @@ class PiiParams(Params):
             if unknown:
                 named = ", ".join(unknown)
                 advice = "found by a model only" if set(unknown) <= MODELS.keys() else "not an entity of Presidio's"
+                close = get_close_matches(unknown[0], PATTERNS, n=1)
+                advice += f" (did you mean {close[0]}?)" if close else ""
                 raise ValueError(f"{named}: {advice}; `engine: blank` knows {', '.join(PATTERNS)}")
         unused = self.allow_patterns.keys() - self.entities.keys() - {_EVERY_ENTITY}
         if unused:

@@ -85,7 +85,8 @@ def _said(
     while "." in key and key not in places:
         key = key.rpartition(".")[0]
     message = problem["msg"].removeprefix("Value error, ")
-    message = message[:1].lower() + message[1:]
+    if message == problem["msg"]:  # pydantic's own sentence; a check's begins as it wants to, perhaps with a name
+        message = message[:1].lower() + message[1:]
     value = problem["input"]
     shown = ""
     if isinstance(value, str | int | float | bool):

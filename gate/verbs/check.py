@@ -80,7 +80,7 @@ def check(
     with LocalEngine() as engine:
         context = Context(engine, folders)
         for bound in rules:
-            bound.check.warm(bound.params, context)
+            _warm(bound, context)
         dataset = read(
             asked,
             columns=_columns(policies.values()) or settings.columns,
@@ -114,6 +114,17 @@ def _start(paths: Sequence[Path_]) -> Path:
     """Where to look for `gate.yaml` from: the first path, or here."""
     first = Path(paths[0]) if paths and os.fspath(paths[0]) != "-" else Path()
     return first if first.exists() else Path()
+
+
+def _warm(bound: BoundRule, context: Context) -> None:
+    """Start what a check is slow to start. What it cannot start is told with the place that asked for it, which a
+    check does not know."""
+    try:
+        bound.check.warm(bound.params, context)
+    except PolicyError as error:
+        place = bound.rule.places.get("with", bound.rule.places.get(""))
+        where = ": ".join(str(part) for part in (place, f"rule {bound.rule.id}", error.where) if part)
+        raise PolicyError(error.what, where=where, remedy=error.remedy) from None
 
 
 def _columns(policies: Iterable[Policy]) -> ColumnMap | None:

@@ -75,8 +75,3 @@ def partition(frames: Frames) -> pl.Series:
     return frames.examples.select((pl.col("kind").to_physical().cast(pl.Int64) * 3 + label).alias("partition"))[
         "partition"
     ]
-
-
-def has_words(text: pl.Expr) -> pl.Expr:
-    """Whether there is anything in a text beside white space and separating signs."""
-    return text.str.contains(r"[^\s\x1c-\x1f]")
