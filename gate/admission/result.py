@@ -18,8 +18,12 @@ FailOn = Literal["error", "warning", "never"]
 
 EXIT_CODES: dict[Verdict, int] = {"pass": 0, "fail": 1, "inconclusive": 3, "error": 4}
 
-FINDINGS = pl.Schema({"rule": pl.String} | dict(FOUND))
-"""`FOUND` with the rule's id in front, severity and remedy filled in from the rule where the check left them."""
+State = Literal["new", "unchanged"]
+
+FINDINGS = pl.Schema({"rule": pl.String} | dict(FOUND) | {"state": pl.Enum(State.__args__)})  # type: ignore[attr-defined]
+"""`FOUND` with the rule's id in front, severity and remedy filled in from the rule where the check left them, and
+whether the finding counts: it is `unchanged` when it involves only rows that the base has too (or, about the dataset
+as a whole, when the base has it as bad). Without a base everything is new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +35,41 @@ class RuleOutcome:
     status: Status
     examined: int = 0
     flagged: int = 0
-    """Distinct examples (or files, or the dataset) with a finding at the rule's own severity."""
+    """Distinct examples (or files, or the dataset) with a new finding at the rule's own severity."""
+    unchanged: int = 0
+    """The same with findings that the base has too; they do not count."""
+    fixed: int = 0
+    """Findings of the base that are gone."""
     tolerated: int = 0
     """How many flagged examples would still pass."""
     reason: str | None = None
-    """Why it was skipped, or what went wrong."""
+    """Why it was skipped or not judged on its share, or what went wrong."""
     trace: str | None = None
     """The traceback of an errored rule, masked."""
     seconds: float = 0.0
     figures: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Comparison:
+    """What a dataset was compared with, and how it differs; `gate check --base`."""
+
+    base: str
+    """As it was asked for: a git revision, a path, a snapshot."""
+    revision: str | None
+    """The commit that it stands for, when it is a git revision (40 hex digits)."""
+    rows: int
+    """Rows of the base, malformed ones included."""
+    new: int
+    """Rows that the base does not have: occurrences of (content id, split), malformed ones by their bytes."""
+    unchanged: int
+    """Rows that both have."""
+    removed: int
+    """Rows that only the base has."""
+    fixed: pl.DataFrame
+    """Findings of the base that are gone (schema `FINDINGS`, `state` null); files and rows are the base's."""
+    profile: dict[str, object]
+    """Figures of the base, as in `AdmissionResult.profile`."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -62,6 +92,8 @@ class AdmissionResult:
     """UTC, ISO 8601."""
     seconds: float
     fail_on: FailOn = "error"
+    comparison: Comparison | None = None
+    """None where there is no base: everything is new."""
     folders: Folders = field(default_factory=Folders)
     """Where policies and suites were found, and where the templates of its report are looked for."""
 

@@ -119,6 +119,7 @@ def _finding_rows(bound: BoundRule, measurement: Measurement | Exception) -> pl.
         pl.all().exclude("severity", "remedy"),
         pl.col("severity").fill_null(pl.lit(rule.severity, dtype=FINDINGS["severity"])),
         pl.col("remedy").fill_null(pl.lit(rule.remedy, dtype=FINDINGS["remedy"])),
+        pl.lit("new", dtype=FINDINGS["state"]).alias("state"),
     ).select(list(FINDINGS))
 
 

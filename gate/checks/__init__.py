@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 
 from gate.checks.base import Check
+from gate.folders import Folders
 
 BUILT_IN = {
     "structure": "gate.checks.structure",
@@ -16,7 +17,12 @@ BUILT_IN = {
 }
 
 
-def load(name: str) -> Check:
+def names(folders: Folders) -> tuple[str, ...]:
+    """Every check that a rule may name here."""
+    return tuple(BUILT_IN)
+
+
+def load(name: str, folders: Folders | None = None) -> Check:
     """The check of that name.
 
     Raises:

@@ -1,7 +1,13 @@
-"""What a check is: a pure function from frames and typed parameters to a measurement.
+"""What a check is: a pure function from rows and typed parameters to a measurement.
 
 A check never decides. It names what it saw, where, and how sure it is; whether that blocks is a
 rule's business. It knows neither store nor policy: whatever it compares with is handed to it.
+
+There are two scopes. A check of rows looks at each row by itself: its function takes `Frames`, is called once for
+each shard of each file, in any process, and what it saw is put together. A check of the dataset compares rows with
+one another: its `features` takes `Frames` and says, shard by shard, what of them the comparison needs (hashes,
+counts); its function then takes the `Corpus` of all rows with these features. What a shard gave is kept from run
+to run for as long as the file, the check's version and its parameters are the same.
 """
 
 from __future__ import annotations
@@ -9,11 +15,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Literal, ParamSpec, Protocol, TypeVar
+from pathlib import Path
+from typing import Literal, ParamSpec, Protocol, TypeVar, overload
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
+from gate.data.corpus import Corpus
 from gate.data.views import Frames
 from gate.folders import Folders
 
@@ -72,6 +80,7 @@ class Context:
 
     workers: Workers
     folders: Folders
+    """Where the files lie that parameters name: evaluation sets, lexicons, suites."""
 
 
 class CheckFailed(Exception):
@@ -90,17 +99,31 @@ class Measurement:
     examined: int
     """How many rows were looked at: the base of a rule's tolerated share."""
     figures: Mapping[str, float] = field(default_factory=dict)
-    """Numbers worth showing, e.g. clusters, candidate pairs."""
+    """Numbers worth showing, e.g. clusters, candidate pairs. Those of a check of rows are counts, which add up over
+    shards."""
     skipped: str | None = None
     """Why there was nothing to look at, when there was not."""
 
 
+def together(measured: Sequence[Measurement]) -> Measurement:
+    """What a check of rows saw in all shards."""
+    figures: dict[str, float] = {}
+    for each in measured:
+        for name, value in each.figures.items():
+            figures[name] = figures.get(name, 0.0) + value
+    looked = [each for each in measured if each.skipped is None]
+    skipped = measured[0].skipped if measured and not looked else None
+    findings = pl.concat([NOTHING_FOUND, *(each.findings for each in measured)])
+    return Measurement(findings, sum(each.examined for each in looked or measured), figures, skipped)
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A registered check: its function, its parameters, and what `gate rules explain` shows of it."""
+    """A registered check: its functions, its parameters, and what `gate rules explain` shows of it."""
 
     name: str
-    run: Callable[[Frames, Params, Context], Measurement]
+    function: Callable[..., Measurement]
+    """Of `(Frames, Params, Context)` for a check of rows, of `(Corpus, Params, Context)` for one of the dataset."""
     params: type[Params]
     measures: str
     """The first paragraph of its docstring."""
@@ -110,6 +133,15 @@ class Check:
     """Records (as a user would write them in JSONL) in which it finds something."""
     passes: tuple[Mapping[str, object], ...]
     """The same, mended."""
+    features: Callable[[Frames, Params, Context], pl.DataFrame] | None = None
+    """What a check of the dataset needs to know of a shard: a frame of any height, always of the same columns. None:
+    a check of rows."""
+    version: str = "1"
+    """Changes whenever the same rows and parameters may give other findings or features."""
+    libraries: tuple[str, ...] = ()
+    """Distributions whose versions may change what it sees."""
+    inputs: Callable[[Params, Folders], tuple[Path, ...]] = lambda params, folders: ()
+    """The files beside the dataset that the parameters name and that it reads."""
     yields_to: tuple[str, ...] = ()
     """Checks whose dropped rows this one leaves alone, so that no row is proposed for dropping twice."""
     needs_source: Callable[[Params, Folders], bool] = lambda params, folders: False
@@ -118,8 +150,51 @@ class Check:
     """Starts what is slow to start (a worker's imports), and returns at once; called before reading begins.
     It may raise a `GateError`: what the parameters ask for is not there."""
 
+    def run(self, frames: Frames, params: Params, context: Context) -> Measurement:
+        """Measure rows that are in memory, as one shard."""
+        if self.features is None:
+            return self.function(frames, params, context)
+        return self.function(Corpus.of(frames, self.features(frames, params, context)), params, context)
+
 
 C = TypeVar("C", bound=Params)
+_OfRows = Callable[[Frames, C, Context], Measurement]
+_OfDataset = Callable[[Corpus, C, Context], Measurement]
+
+
+@overload
+def check(
+    name: str,
+    *,
+    params: type[C],
+    codes: Mapping[str, str],
+    fails: Sequence[Mapping[str, object]],
+    passes: Sequence[Mapping[str, object]],
+    features: Callable[[Frames, C, Context], pl.DataFrame],
+    version: str = ...,
+    libraries: Sequence[str] = ...,
+    inputs: Callable[[C, Folders], tuple[Path, ...]] | None = ...,
+    yields_to: Sequence[str] = ...,
+    needs_source: Callable[[C, Folders], bool] | None = ...,
+    warm: Callable[[C, Context], None] | None = ...,
+) -> Callable[[_OfDataset[C]], Check]: ...
+
+
+@overload
+def check(
+    name: str,
+    *,
+    params: type[C],
+    codes: Mapping[str, str],
+    fails: Sequence[Mapping[str, object]],
+    passes: Sequence[Mapping[str, object]],
+    version: str = ...,
+    libraries: Sequence[str] = ...,
+    inputs: Callable[[C, Folders], tuple[Path, ...]] | None = ...,
+    yields_to: Sequence[str] = ...,
+    needs_source: Callable[[C, Folders], bool] | None = ...,
+    warm: Callable[[C, Context], None] | None = ...,
+) -> Callable[[_OfRows[C]], Check]: ...
 
 
 def check(
@@ -129,25 +204,36 @@ def check(
     codes: Mapping[str, str],
     fails: Sequence[Mapping[str, object]],
     passes: Sequence[Mapping[str, object]],
+    features: Callable[[Frames, C, Context], pl.DataFrame] | None = None,
+    version: str = "1",
+    libraries: Sequence[str] = (),
+    inputs: Callable[[C, Folders], tuple[Path, ...]] | None = None,
     yields_to: Sequence[str] = (),
     needs_source: Callable[[C, Folders], bool] | None = None,
     warm: Callable[[C, Context], None] | None = None,
-) -> Callable[[Callable[[Frames, C, Context], Measurement]], Check]:
-    """Turn a function into a `Check`; its docstring's first paragraph says what it measures."""
+) -> Callable[[Callable[..., Measurement]], Check]:
+    """Turn a function into a `Check`; its docstring's first paragraph says what it measures.
 
-    def register(function: Callable[[Frames, C, Context], Measurement]) -> Check:
+    With `features` it is a check of the dataset, and its function takes a `Corpus`; without, a check of rows, whose
+    function takes `Frames`.
+    """
+
+    def register(function: Callable[..., Measurement]) -> Check:
         measures = " ".join((function.__doc__ or "").strip().split("\n\n")[0].split())
         # A check is called only with its own parameters (admission validates them), which the erased
         # types of the registry cannot say.
-        optional = {"needs_source": needs_source, "warm": warm}
+        optional = {"inputs": inputs, "needs_source": needs_source, "warm": warm}
         return Check(
             name=name,
-            run=function,  # type: ignore[arg-type]
+            function=function,
             params=params,
             measures=measures,
             codes=dict(codes),
             fails=tuple(fails),
             passes=tuple(passes),
+            features=features,  # type: ignore[arg-type]
+            version=version,
+            libraries=tuple(libraries),
             yields_to=tuple(yields_to),
             **{key: value for key, value in optional.items() if value is not None},  # type: ignore[arg-type]
         )
