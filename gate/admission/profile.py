@@ -1,49 +1,100 @@
-"""The figures of a dataset: how many rows of what, and how long they are. No text of the data is in it."""
+"""The figures of a dataset: how many rows of what, and how long they are. No text of the data is in it.
+
+They are measured as a check of the dataset is: a few numbers per row and shard first, then the sums.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
 
-from gate.data.frame import ROLES, Dataset
+from gate.checks.base import NOTHING_FOUND, Check, Context, Measurement, Params
+from gate.data.corpus import Corpus
+from gate.data.frame import ROLES, SourceFile
 from gate.data.views import Frames
 
-_ROWS = 20_000  # looked at at a time: bounds what is held besides the frame
+Profile = dict[str, object]
+"""JSON-able; `docs/schemas/result.json` describes it."""
+
+_ROLES = (*ROLES, "other")
+_VIEWS = ("prompt", "response", "full")
 
 _BINS_PER_DECADE = 6  # log-spaced, so that labels of 3 and documents of 300,000 characters share one axis
 
 
-def profile(dataset: Dataset, frames: Frames, findings: pl.DataFrame) -> dict[str, object]:
-    """Counts, length distributions (in characters), turns and duplicate clusters.
+def _features(frames: Frames, params: Params, context: Context) -> pl.DataFrame:
+    """Per row: characters of prompt, response and full text, turns, and turns by role.
 
-    Returns:
-        a JSON-able dictionary; `docs/schemas/result.json` describes it.
+    A role that is none of the four is text of the dataset, and counts as `other`.
     """
-    examples = dataset.examples
+    roles = pl.col("messages").list.eval(pl.element().struct.field("role"))
+    known = roles.list.eval(pl.when(pl.element().is_in(ROLES)).then(pl.element()).otherwise(pl.lit("other")))
+    counted = frames.examples.select(
+        pl.col("messages").list.len().alias("turns"),
+        pl.col("shape"),
+        *(known.list.count_matches(role).cast(pl.UInt32).alias(f"role_{role}") for role in _ROLES),
+    )
+    return counted.with_columns(getattr(frames, name).str.len_chars().alias(f"chars_{name}") for name in _VIEWS)
+
+
+def _nothing(corpus: Corpus, params: Params, context: Context) -> Measurement:
+    return Measurement(NOTHING_FOUND, corpus.rows.height)
+
+
+PROFILE = Check("profile", _nothing, Params, "", {}, (), (), features=_features)
+"""What workers run for it; no rule names it."""
+
+
+def profile(corpus: Corpus) -> Profile:
+    """Counts, length distributions (in characters) and turns of a dataset.
+
+    Args:
+        corpus: every row, with the features of `PROFILE`.
+    """
+    rows, files = corpus.rows, corpus.files
+    roles = corpus.features.select(pl.col(f"role_{role}").sum().alias(role) for role in _ROLES).collect()
     return {
-        "rows": sum(file.rows for file in dataset.files),
-        "examples": examples.height,
-        "malformed": dataset.malformed.height,
-        "kinds": _counts(examples["kind"]),
-        "shapes": _counts(examples["shape"]),
-        "splits": _counts(examples["split"].cast(pl.String).fill_null("none")),
-        "roles": _roles(frames),
-        "files": [
-            {
-                "path": file.path,
-                "rows": file.rows,
-                "examples": file.examples,
-                "malformed": file.malformed,
-                "bytes": file.bytes,
-                "shape": file.shape,
-                "split": file.split,
-            }
-            for file in dataset.files
-        ],
-        "chars": {name: _distribution(lengths) for name, lengths in _lengths(frames).items()},
-        "turns": _turns(examples),
-        "duplicate_clusters": _clusters(findings),
-        "languages": {},
+        "rows": sum(file.rows for file in files),
+        "examples": rows.height,
+        "malformed": corpus.malformed.height,
+        "kinds": _counts(rows["kind"]),
+        "shapes": _counts(corpus.features.select("shape").collect()["shape"]),
+        "splits": _counts(rows["split"].cast(pl.String).fill_null("none")),
+        "roles": dict(sorted(((r, n) for r, n in roles.row(0, named=True).items() if n), key=lambda p: (-p[1], p[0]))),
+        "files": [_file(file) for file in files],
+        "chars": {name: _distribution(corpus.features, f"chars_{name}") for name in _VIEWS},
+        "turns": _turns(corpus.features),
+    }
+
+
+def completed(measured: Profile, findings: pl.DataFrame, figures: Sequence[Mapping[str, float]]) -> Profile:
+    """The profile with what only the rules know: clusters of duplicates, and languages.
+
+    Args:
+        findings: of all rules, schema `FINDINGS`.
+        figures: of all rules; those called `language:…` are rows of a language.
+    """
+    languages: dict[str, int] = {}
+    for each in figures:
+        for name, value in each.items():
+            if name.startswith("language:"):
+                code = name.removeprefix("language:")
+                languages[code] = languages.get(code, 0) + int(value)
+    ordered = dict(sorted(languages.items(), key=lambda pair: (-pair[1], pair[0])))
+    return measured | {"duplicate_clusters": _clusters(findings), "languages": ordered}
+
+
+def _file(file: SourceFile) -> dict[str, object]:
+    return {
+        "path": file.path,
+        "rows": file.rows,
+        "examples": file.examples,
+        "malformed": file.malformed,
+        "bytes": file.bytes,
+        "shape": file.shape,
+        "split": file.split,
     }
 
 
@@ -52,34 +103,8 @@ def _counts(values: pl.Series) -> dict[str, int]:
     return dict(sorted(counted.iter_rows(), key=lambda pair: (-pair[1], pair[0])))
 
 
-def _roles(frames: Frames) -> dict[str, int]:
-    """Turns by role; a role that is none of the four is text of the dataset, and counts as `other`."""
-    role = pl.col("messages")
-    known = pl.when(role.is_in(ROLES)).then(role).otherwise(pl.lit("other"))
-    roles = pl.col("messages").list.eval(pl.element().struct.field("role"))
-    counted = [
-        part.examples.select(roles.explode()).drop_nulls().select(known.alias("role")).group_by("role").len()
-        for _, part in frames.slices(_ROWS)
-    ]
-    if not counted:
-        return {}
-    total = pl.concat(counted).group_by("role").agg(pl.col("len").sum()).sort(["len", "role"], descending=[True, False])
-    return dict(total.iter_rows())
-
-
-def _lengths(frames: Frames) -> dict[str, pl.Series]:
-    """The lengths of prompts, responses and full texts in characters, where an example has one."""
-    views = ("prompt", "response", "full")
-    parts = [
-        pl.DataFrame([getattr(part, name).str.len_chars().alias(name) for name in views])
-        for _, part in frames.slices(_ROWS)
-    ]
-    lengths = pl.concat([pl.DataFrame(schema=dict.fromkeys(views, pl.UInt32)), *parts])
-    return {name: lengths[name].drop_nulls() for name in views}
-
-
-def _distribution(characters: pl.Series) -> dict[str, object] | None:
-    lengths = characters.to_numpy()
+def _distribution(features: pl.LazyFrame, column: str) -> dict[str, object] | None:
+    lengths = features.select(column).collect()[column].drop_nulls().to_numpy()
     if lengths.size == 0:
         return None
     p5, p25, p50, p75, p95 = (float(value) for value in np.percentile(lengths, [5, 25, 50, 75, 95]))
@@ -112,8 +137,8 @@ def _histogram(lengths: np.ndarray[tuple[int], np.dtype[np.uint32]]) -> list[dic
     ]
 
 
-def _turns(examples: pl.DataFrame) -> list[dict[str, int]]:
-    turns = examples["messages"].list.len().drop_nulls().value_counts().sort("messages")
+def _turns(features: pl.LazyFrame) -> list[dict[str, int]]:
+    turns = features.select("turns").drop_nulls().group_by("turns").len().sort("turns").collect()
     return [{"turns": turns_, "count": count} for turns_, count in turns.iter_rows()]
 
 

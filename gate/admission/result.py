@@ -7,8 +7,9 @@ from typing import Literal
 
 import polars as pl
 
+from gate.admission.stored import StoredDataset
 from gate.checks.base import FOUND
-from gate.data.frame import Dataset, Kind
+from gate.data.frame import Kind
 from gate.folders import Folders
 from gate.policy.model import Policy, Rule
 
@@ -82,7 +83,7 @@ class AdmissionResult:
     outcomes: tuple[RuleOutcome, ...]
     findings: pl.DataFrame
     """Schema `FINDINGS`, the most severe first, then by file and row."""
-    dataset: Dataset
+    dataset: StoredDataset
     policies: dict[str, Policy]
     """By kind (`chat`, …; `base` for rows whose kind is not known)."""
     profile: dict[str, object]

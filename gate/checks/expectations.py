@@ -9,15 +9,17 @@ columns it gets and turns its results into findings; `great_expectations_suite` 
 from __future__ import annotations
 
 from difflib import get_close_matches
+from pathlib import Path
 
-import numpy as np
+import orjson
 import polars as pl
 
 from gate.checks.base import NOTHING_FOUND, CheckFailed, Context, Measurement, Params, check, found
-from gate.checks.great_expectations_columns import CANONICAL, Source, canonical_columns, source_name
+from gate.checks.great_expectations_columns import CANONICAL, SOURCE_PREFIX, Source, canonical_columns, source_name
 from gate.checks.great_expectations_results import Result
-from gate.checks.great_expectations_suite import Expectation, Suite, known_types, read_suite
+from gate.checks.great_expectations_suite import Expectation, Suite, known_types, read_suite, suite_path
 from gate.checks.great_expectations_worker import Table, evaluate, warm
+from gate.data.corpus import Corpus
 from gate.data.views import Frames
 from gate.errors import PolicyError
 from gate.folders import Folders
@@ -62,6 +64,35 @@ def _canonical_only(expectation: Expectation) -> bool:
     return expectation.type == "expect_column_to_exist" and name in CANONICAL and index is None
 
 
+_COLUMNS, _RECORD = "columns", "record"
+
+
+def _features(frames: Frames, params: ExpectationsParams, context: Context) -> pl.DataFrame:
+    """One row per example: the canonical columns that the suite names or mentions, and, where it reads source columns,
+    those that it names of the record, as JSON; the names of all of them stand in the first row."""
+    suite = read_suite(params.suite, context.folders)
+    mentioned = {name for each in suite.expectations for name in (*each.columns, *each.mentions)}
+    features = {f"own:{each.name}": each for each in canonical_columns(frames, sorted(mentioned & CANONICAL.keys()))}
+    if any(_reads_source(each) for each in suite.expectations):
+        source = Source(frames.examples["source"])
+        names = sorted({*mentioned, *(name.removeprefix(SOURCE_PREFIX) for name in mentioned)})
+        first = [list(source.columns), *[None] * (frames.examples.height - 1)][: frames.examples.height]
+        features[_COLUMNS] = pl.Series(first, dtype=pl.List(pl.String))
+        features[_RECORD] = pl.Series(source.narrowed(names), dtype=pl.String)
+    # The rows too: a frame of no columns would have no height.
+    return pl.DataFrame({"row": frames.examples["row"], **features})
+
+
+def _values(records: pl.Series, column: str) -> list[object]:
+    """A source column, one value per record; None where it lacks the column."""
+    name = source_name(column) or column
+    return [orjson.loads(record).get(name) for record in records]
+
+
+def _inputs(params: ExpectationsParams, folders: Folders) -> tuple[Path, ...]:
+    return (suite_path(params.suite, folders),)
+
+
 @check(
     "expectations",
     params=ExpectationsParams,
@@ -71,10 +102,13 @@ def _canonical_only(expectation: Expectation) -> bool:
     },
     fails=({"instruction": "Who are you?", "output": "I am {{name}}, an assistant made by {{author}}."},),
     passes=({"instruction": "Who are you?", "output": "I am Ada, an assistant made by Acme."},),
+    features=_features,
+    inputs=_inputs,
+    libraries=("great-expectations", "pandas"),
     needs_source=_needs_source,
     warm=_warm,
 )
-def expectations(frames: Frames, params: ExpectationsParams, context: Context) -> Measurement:
+def expectations(corpus: Corpus, params: ExpectationsParams, context: Context) -> Measurement:
     """What a Great Expectations suite expects of the examples, and Great Expectations finds not to hold.
 
     An expectation about rows gives a finding for each row that fails it, unless GX lets it pass by its `mostly`; one
@@ -87,13 +121,13 @@ def expectations(frames: Frames, params: ExpectationsParams, context: Context) -
         CheckFailed: an expectation could not be evaluated.
     """
     suite = read_suite(params.suite, context.folders)
-    if frames.examples.height == 0:
+    if corpus.rows.height == 0:
         return Measurement(NOTHING_FOUND, examined=0, skipped="there is no example to hold the suite against")
-    results = _results(suite, frames, context)
-    parts = [_findings(suite.expectations[result.position], result, frames.examples) for result in results]
+    results = _results(suite, corpus, context)
+    parts = [_findings(suite.expectations[result.position], result, corpus) for result in results]
     return Measurement(
         pl.concat([NOTHING_FOUND, *parts]),
-        examined=frames.examples.height,
+        examined=corpus.rows.height,
         figures={
             "expectations": len(results),
             "met": sum(result.success for result in results),
@@ -103,8 +137,8 @@ def expectations(frames: Frames, params: ExpectationsParams, context: Context) -
     )
 
 
-def _results(suite: Suite, frames: Frames, context: Context) -> tuple[Result, ...]:
-    table, header = _table(suite, frames)
+def _results(suite: Suite, corpus: Corpus, context: Context) -> tuple[Result, ...]:
+    table, header = _table(suite, corpus)
     about_columns = frozenset(at for at, each in enumerate(suite.expectations) if each.about_columns)
     evaluation = context.workers.submit(
         LANE,
@@ -128,24 +162,26 @@ def _results(suite: Suite, frames: Frames, context: Context) -> tuple[Result, ..
     return results
 
 
-def _table(suite: Suite, frames: Frames) -> tuple[Table, tuple[str, ...]]:
+def _table(suite: Suite, corpus: Corpus) -> tuple[Table, tuple[str, ...]]:
     """The columns that the suite names, and the names that its expectations about columns are held against."""
-    examples = frames.examples
-    source = Source(examples["source"]) if any(_reads_source(each) for each in suite.expectations) else None
-    known = {*CANONICAL, *(source.columns if source else ())}
+    features = corpus.features.collect()
+    reads_source = any(_reads_source(each) for each in suite.expectations)
+    columns = tuple(features[_COLUMNS].drop_nulls().explode().unique(maintain_order=True)) if reads_source else ()
+    known = {*CANONICAL, *columns}
     for position, each in enumerate(suite.expectations):
         for name in each.columns:
-            if name not in CANONICAL and (source is None or source_name(name) not in source.columns):
+            if name not in CANONICAL and (not reads_source or source_name(name) not in columns):
                 close = get_close_matches(name, known, n=1)
                 hint = f"; did you mean {close[0]!r}?" if close else ""
                 raise CheckFailed(f"{suite.place(position)}: no example has a column {name!r}{hint}")
     named = list(
         dict.fromkeys(name for each in suite.expectations for name in (*each.columns, *_mentioned(each, known)))
     )
-    listed = {name: source.values(source_name(name) or name) for name in named if source and name not in CANONICAL}
+    listed = {name: _values(features[_RECORD], name) for name in named if reads_source and name not in CANONICAL}
     asked = [str(each.kwargs["column"]) for each in suite.expectations if _canonical_only(each)]
-    header = tuple(dict.fromkeys([*(source.columns if source else ()), *asked]))
-    return Table(examples.height, canonical_columns(frames, named), listed), header
+    header = tuple(dict.fromkeys([*columns, *asked]))
+    own = features.select(f"own:{name}" for name in named if name in CANONICAL)
+    return Table(corpus.rows.height, own.rename(lambda name: name.removeprefix("own:")), listed), header
 
 
 def _mentioned(expectation: Expectation, known: set[str]) -> list[str]:
@@ -153,7 +189,7 @@ def _mentioned(expectation: Expectation, known: set[str]) -> list[str]:
     return sorted((expectation.mentions & known) | prefixed)
 
 
-def _findings(expectation: Expectation, result: Result, examples: pl.DataFrame) -> pl.DataFrame:
+def _findings(expectation: Expectation, result: Result, corpus: Corpus) -> pl.DataFrame:
     # GX's `info` lowers the rule's severity; its other severities say no more than the rule does.
     severity = "info" if expectation.severity == "info" else None
     if result.success and result.evaluated != 0:
@@ -169,7 +205,7 @@ def _findings(expectation: Expectation, result: Result, examples: pl.DataFrame) 
         return found(pl.DataFrame({"code": [NOTHING_EVALUATED], "message": [message], "remedy": ["review"], **shared}))
     asked = _asked(expectation)
     if result.rows:
-        rows = examples[np.array(result.rows, dtype=np.uint32)].select("id", "file", "row")
+        rows = corpus.locate(result.rows)
         texts = {"code": expectation.type, "message": f"{subject} does not meet {expectation.type}{asked}"}
         return found(
             rows.with_columns(

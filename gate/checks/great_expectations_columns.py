@@ -5,7 +5,7 @@ Only what a suite names is computed, so that lengths do not drag texts along.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 import orjson
@@ -151,6 +151,8 @@ class Source:
         self.columns = tuple(dict.fromkeys(name for record in records for name in record))
         """Every column that some record has, in the order in which they first appear."""
 
-    def values(self, column: str) -> list[object]:
-        """One value per record; None where it lacks the column."""
-        return [record.get(column) for record in self._records]
+    def narrowed(self, names: Collection[str]) -> list[str]:
+        """Each record with these columns only, as JSON."""
+        return [
+            orjson.dumps({name: record[name] for name in names if name in record}).decode() for record in self._records
+        ]

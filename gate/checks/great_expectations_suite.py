@@ -103,7 +103,7 @@ def read_suite(name: str, folders: Folders) -> Suite:
     Raises:
         PolicyError: there is no such file, or it is not a suite that GX 1.x could run in full.
     """
-    path = _path(name, folders)
+    path = suite_path(name, folders)
     where = folders.origin(path)
     try:
         content = orjson.loads(path.read_bytes())
@@ -114,7 +114,12 @@ def read_suite(name: str, folders: Folders) -> Suite:
     return _suite(content, path.stem, where)
 
 
-def _path(name: str, folders: Folders) -> Path:
+def suite_path(name: str, folders: Folders) -> Path:
+    """Where a suite lies.
+
+    Raises:
+        PolicyError: there is no such file.
+    """
     if not name.endswith(".json"):
         found = folders.find(f"{FOLDER}/{name}.json") if re.fullmatch(r"[\w.-]+", name) else None
         if found is None:

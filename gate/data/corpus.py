@@ -36,7 +36,12 @@ def rows_of(examples: pl.DataFrame) -> pl.DataFrame:
     """The rows of a shard (schema `ROWS`, all of them new) from its canonical examples."""
     full = Frames(examples, pl.DataFrame(schema=MALFORMED)).full
     return examples.select(
-        pl.col("id").str.head(16).str.to_integer(base=16, dtype=pl.UInt64).alias("key"),
+        # Frames that were written by hand may have ids that are no digests.
+        pl.col("id")
+        .str.head(16)
+        .str.to_integer(base=16, dtype=pl.UInt64, strict=False)
+        .fill_null(pl.col("id").hash())
+        .alias("key"),
         pl.col("file").cast(ROWS["file"]),
         "row",
         "kind",

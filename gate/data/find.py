@@ -57,6 +57,10 @@ class Source:
     """Given by name, so that it is read whatever it is."""
     missing: bool = False
     """Listed by a `save_to_disk` folder's own index, but not there."""
+    outside: bool = False
+    """A link that leads out of the folder that was named: never followed."""
+    piped: bool = False
+    """`path` is a copy of what came through standard input or a pipe."""
 
 
 @dataclass(slots=True)
@@ -147,6 +151,9 @@ def _collect(path: Path, root: Path, found: Found, seen: dict[Path, str], *, nam
             found.skipped.append(SkippedFile(file, f"the same as {seen[real]}"))
         return
     seen[real] = file
+    if not named and not real.is_relative_to(root.resolve()):
+        found.sources.append(Source(path, file, named=False, outside=True))
+        return
     if not folder:
         if not named and not path.is_file():
             found.skipped.append(SkippedFile(file, "not a regular file"))

@@ -47,6 +47,7 @@ class Reason(StrEnum):
     TOO_LARGE = "too_large"
     LFS_POINTER = "lfs_pointer"
     MISSING_FILE = "missing_file"
+    OUTSIDE_FOLDER = "outside_folder"
 
 
 MEANINGS: dict[Reason, str] = {
@@ -74,6 +75,7 @@ MEANINGS: dict[Reason, str] = {
     Reason.TOO_LARGE: "The file expands beyond the limit for its size, as a decompression bomb does.",
     Reason.LFS_POINTER: "The file is a Git LFS pointer; fetch the data with `git lfs pull`.",
     Reason.MISSING_FILE: "A file that the dataset's own index lists is not there.",
+    Reason.OUTSIDE_FOLDER: "A link leads out of the folder and is not followed; put the data there, or name the file.",
 }
 
 

@@ -89,5 +89,5 @@ def no_dataset(passed: Sequence[SkippedFile], paths: Sequence[str | os.PathLike[
 
 
 def _progress(on_file: Callable[[str, int, int], None], source: Source) -> Progress:
-    size = 0 if source.path is None or source.missing else source.path.stat().st_size
+    size = 0 if source.path is None or source.missing or source.outside else source.path.stat().st_size
     return lambda done: on_file(source.file, done, size)

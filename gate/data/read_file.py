@@ -95,8 +95,8 @@ class FileReader:
             InputError: it may not be read, or was named and is nothing that gate reads.
         """
         file = self._file.file
-        if self._file.missing:
-            self._rest = _missing(file)
+        if self._file.missing or self._file.outside:
+            self._rest = _unread(self._file)
             return
         try:
             with _open(self._file, self._stdin) as handle:
@@ -111,7 +111,7 @@ class FileReader:
     def _frames(self, stream: Stream) -> Iterator[pl.DataFrame]:
         file, reading = self._file.file, Reading()
         begins = stream.peek()
-        promised = "jsonl" if self._file.path is None else format_of(file)
+        promised = "jsonl" if self._file.file == STDIN else format_of(file)
         form = _sniff(begins, promised)
         if form is None:
             stream.sha256()
@@ -322,7 +322,11 @@ def _written(record: dict[str, object]) -> bytes:
         return repr(sorted(record)).encode()
 
 
-def _missing(file: str) -> Rest:
-    misfit = Misfit(Reason.MISSING_FILE, "state.json lists this file, and it is not there")
+def _unread(source: Source) -> Rest:
+    file = source.file
+    if source.outside:
+        misfit = Misfit(Reason.OUTSIDE_FOLDER, "a link that leads out of the folder, and is not followed")
+    else:
+        misfit = Misfit(Reason.MISSING_FILE, "state.json lists this file, and it is not there")
     described = SourceFile(file, 0, "", format_of(file) or "arrow", None, None, 0, 1)
     return Rest(malformed_frame([malformed(misfit, None)], file, None), described)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_WIDE = ""
+"""The lane of several processes, which no check can name."""
+
 
 def cores() -> int:
     """The cores this process may use, which in a container are fewer than the machine has."""
@@ -37,6 +40,13 @@ def _begin(parent: int) -> None:
     # tqdm's own lock is a system-wide semaphore, which a worker that is ended would leave behind.
     tqdm.set_lock(RLock())
     Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _begin_with(
+    parent: int, initializer: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object]
+) -> None:
+    _begin(parent)
+    initializer(*args, **kwargs)
 
 
 def _end_with(parent: int) -> None:
@@ -72,6 +82,20 @@ class LocalEngine:
             if lane not in self._lanes:
                 self._lanes[lane] = ProcessPoolExecutor(max_workers=1, initializer=_begin, initargs=(os.getpid(),))
             return self._lanes[lane]
+
+    def widen(self, processes: int, initializer: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Make ready for `spread`: so many processes, each of which begins with a function of its own."""
+        from loky.process_executor import ProcessPoolExecutor
+
+        begin = (os.getpid(), initializer, args, kwargs)
+        with self._lock:
+            self._lanes[_WIDE] = ProcessPoolExecutor(max_workers=processes, initializer=_begin_with, initargs=begin)
+
+    def spread(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Run a module-level function in whichever process is free next."""
+        with self._lock:
+            executor = self._lanes[_WIDE]
+        return executor.submit(function, *args, **kwargs)  # type: ignore[no-any-return]
 
     def close(self) -> None:
         """End every worker, whatever it is doing."""

@@ -4,30 +4,38 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import replace
+from concurrent.futures import Future
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO, get_args
+from typing import BinaryIO, ParamSpec, TypeVar, get_args
 
 from gate.admission.bind import BoundRule, bind
-from gate.admission.profile import profile
+from gate.admission.measure import is_known, profiled
+from gate.admission.prepare import Demand, Reading, demands, known, prepare
+from gate.admission.profile import completed
 from gate.admission.result import AdmissionResult, FailOn
-from gate.admission.run import run_rules
+from gate.admission.run import applied, findings_of, run_rules
+from gate.admission.sources import Sources, gather
+from gate.admission.stored import StoredDataset
 from gate.admission.verdict import judge
 from gate.checks.base import Context
 from gate.data.columns import ColumnMap
-from gate.data.frame import KINDS, Dataset, Kind
-from gate.data.read import read
-from gate.data.views import Frames
+from gate.data.frame import KINDS, Kind
+from gate.data.read import no_dataset
 from gate.engines.local import LocalEngine
 from gate.errors import PolicyError, UsageError
 from gate.folders import Folders
 from gate.policy.model import Policy
 from gate.policy.select import policy_for
 from gate.policy.settings import find_settings
+from gate.store.places import open_cache, size_limit
 from gate.version import __version__
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 Path_ = str | os.PathLike[str]
 OnStage = Callable[[str, int, int], None]
@@ -41,6 +49,7 @@ def check(
     select: str | Collection[str] = (),
     ignore: str | Collection[str] = (),
     fail_on: FailOn = "error",
+    cache: bool = True,
     stdin: BinaryIO | None = None,
     on_stage: OnStage = lambda stage, done, total: None,
 ) -> AdmissionResult:
@@ -51,6 +60,7 @@ def check(
         policy: a policy's name or file, instead of the one for each kind of example.
         select: ids of the only rules to run; ignore: ids of rules to leave out.
         fail_on: `error`; `warning` lets warnings fail too; `never` keeps `exit_code` at 0 on a fail.
+        cache: keep what was worked out of each file for the next run, and use what an earlier one kept.
         stdin: what `-` reads, standard input by default.
         on_stage: told how far the work is.
 
@@ -77,21 +87,33 @@ def check(
     policies = {kind: policy_for(kind, override, settings, folders) for kind in kinds}
     rules = bind(policies, select=_names(select), ignore=_names(ignore))
 
-    with LocalEngine() as engine:
-        context = Context(engine, folders)
-        for bound in rules:
-            _warm(bound, context)
-        dataset = read(
-            asked,
-            columns=_columns(policies.values()) or settings.columns,
-            source=any(bound.check.needs_source(bound.params, folders) for bound in rules),
-            stdin=stdin or sys.stdin.buffer,
-            on_file=lambda path, done, total: on_stage(f"reading {path}", done, total),
-        )
-        dataset = replace(dataset, root=_near(dataset.root))
-        frames = Frames(dataset.examples, dataset.malformed)
-        outcomes, findings = run_rules(rules, frames, context, on_stage)
+    store = open_cache(_start(asked), keep=cache)
+    try:
+        with LocalEngine() as engine, tempfile.TemporaryDirectory(prefix="gate-piped-") as spool:
+            context = Context(engine, folders)
+            sources = gather(asked, Path(spool), stdin=stdin or sys.stdin.buffer, threads=engine.cores)
+            reading = Reading(
+                columns=_columns(policies.values()) or settings.columns,
+                keep_source=any(bound.check.needs_source(bound.params, folders) for bound in rules),
+                folders=folders,
+                cache=store,
+            )
+            wanted = demands(rules, folders)
+            missing = _missing(wanted, sources, reading)
+            _warm((bound for bound, demand in zip(rules, wanted, strict=False) if demand in missing), context)
+            (prepared,) = prepare([sources], missing, reading, engine, _told(on_stage))
+            if not prepared.files:
+                raise no_dataset(prepared.skipped, asked)
+            dataset = StoredDataset(sources, prepared, reading)
+            dataset.root = _near(dataset.root)
+            ran = run_rules(applied(rules, wanted, dataset), dataset, None, context, store, on_stage)
+            figures = profiled(wanted[-1], dataset, store)
+    except BaseException:
+        store.close()
+        raise
+    store.shrink(size_limit())
 
+    outcomes, findings = tuple(each.outcome for each in ran), findings_of(ran)
     rows = sum(file.rows for file in dataset.files)
     verdict, reason = judge(outcomes, rows=rows, fail_on=fail_on)
     return AdmissionResult(
@@ -100,8 +122,8 @@ def check(
         outcomes=outcomes,
         findings=findings,
         dataset=dataset,
-        policies=_applied(policies, dataset, rules),
-        profile=profile(dataset, frames, findings),
+        policies=_applied(policies, dataset),
+        profile=completed(figures, findings, [outcome.figures for outcome in outcomes]),
         version=__version__,
         started=started.isoformat(timespec="seconds"),
         seconds=time.perf_counter() - begun,
@@ -116,15 +138,40 @@ def _start(paths: Sequence[Path_]) -> Path:
     return first if first.exists() else Path()
 
 
-def _warm(bound: BoundRule, context: Context) -> None:
-    """Start what a check is slow to start. What it cannot start is told with the place that asked for it, which a
+def _missing(wanted: Sequence[Demand], sources: Sources, reading: Reading) -> list[Demand]:
+    """What is still to be worked out of the files: nothing for a check that has seen the very same before."""
+    seen = known(sources, reading)
+    if seen is None:
+        return list(wanted)
+    dataset = StoredDataset(sources, seen, reading)
+    return [demand for demand in wanted if not is_known(demand, dataset, None, reading.cache)]
+
+
+def _warm(rules: Iterable[BoundRule], context: Context) -> None:
+    """Start what checks are slow to start. What cannot be started is told with the place that asked for it, which a
     check does not know."""
-    try:
-        bound.check.warm(bound.params, context)
-    except PolicyError as error:
-        place = bound.rule.places.get("with", bound.rule.places.get(""))
-        where = ": ".join(str(part) for part in (place, f"rule {bound.rule.id}", error.where) if part)
-        raise PolicyError(error.what, where=where, remedy=error.remedy) from None
+    for bound in rules:
+        # A check of rows runs in processes that start it themselves; here only what it lacks is found out.
+        own = context if bound.check.features is not None else Context(_Nobody(), context.folders)
+        try:
+            bound.check.warm(bound.params, own)
+        except PolicyError as error:
+            place = bound.rule.places.get("with", bound.rule.places.get(""))
+            where = ": ".join(str(part) for part in (place, f"rule {bound.rule.id}", error.where) if part)
+            raise PolicyError(error.what, where=where, remedy=error.remedy) from None
+
+
+class _Nobody:
+    """Workers that never begin."""
+
+    cores = 1
+
+    def submit(self, lane: str, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        return Future()
+
+
+def _told(on_stage: OnStage) -> OnStage:
+    return lambda file, done, total: on_stage(f"reading {file}", done, total)
 
 
 def _columns(policies: Iterable[Policy]) -> ColumnMap | None:
@@ -153,7 +200,7 @@ def _near(root: str) -> str:
     return path.relative_to(Path.cwd()).as_posix() if path != Path.cwd() else path.name
 
 
-def _applied(policies: dict[Kind | None, Policy], dataset: Dataset, rules: Sequence[BoundRule]) -> dict[str, Policy]:
+def _applied(policies: dict[Kind | None, Policy], dataset: StoredDataset) -> dict[str, Policy]:
     """The policies that had rows to judge, by kind."""
-    kinds: set[Kind | None] = {*dataset.examples["kind"].unique(), *dataset.malformed["kind"].unique()}
+    kinds = {kind for file in dataset.prepared.files for kind in file.kinds}
     return {kind or "base": policy for kind, policy in policies.items() if kind in kinds}

@@ -1,0 +1,140 @@
+"""A dataset that lies in the cache: its rows by small keys, its texts a few at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+
+import polars as pl
+
+from gate.admission.keys import part_key
+from gate.admission.prepare import Demand, Prepared, PreparedFile, Reading
+from gate.admission.shards import read_shards
+from gate.admission.sources import Sources
+from gate.data.corpus import ROWS, Corpus, Shard
+from gate.data.frame import EXAMPLES, MALFORMED, SkippedFile, SourceFile
+from gate.store.cache import Cache
+
+
+class StoredDataset:
+    """The rows of a dataset, fetched from the cache when somebody asks for them."""
+
+    def __init__(self, sources: Sources, prepared: Prepared, reading: Reading) -> None:
+        self.root = sources.root
+        self.cards: Mapping[str, str] = sources.cards
+        self.files: tuple[SourceFile, ...] = tuple(file.source for file in prepared.files)
+        self.skipped: tuple[SkippedFile, ...] = tuple(sorted(prepared.skipped, key=lambda one: one.path))
+        self.prepared = prepared
+        self._reading = reading
+        self._old: list[pl.Series] | None = None
+
+    @property
+    def keys(self) -> list[str]:
+        """The key of each file, in their order: the same keys, the same rows."""
+        return [file.entry.key for file in self.prepared.files]
+
+    @cached_property
+    def malformed(self) -> pl.DataFrame:
+        """Every row that could not be read (schema `MALFORMED`)."""
+        return self._malformed(self.prepared.files)
+
+    @property
+    def examples(self) -> pl.DataFrame:
+        """All examples (schema `EXAMPLES`), fetched anew at each call; as large as the data."""
+        shards = [shard for file in self.prepared.files for shard in self._shards(file)]
+        return pl.concat([pl.DataFrame(schema=EXAMPLES), *(shard.load(None) for shard in shards)])
+
+    @cached_property
+    def rows(self) -> list[pl.DataFrame]:
+        """The rows of each file by small keys (schema `ROWS`)."""
+        nothing = pl.DataFrame(schema=ROWS)
+        return [pl.concat([nothing, *self._parts(file.entry.key, "rows")]) for file in self.prepared.files]
+
+    def mark(self, old: Sequence[pl.Series]) -> None:
+        """Say of each row whether the base has it too; a series per file."""
+        self._old = list(old)
+
+    @property
+    def old(self) -> pl.DataFrame:
+        """The columns `file`, `row` and `old` of every row."""
+        marked = self.corpus().rows
+        return marked.select(pl.col("file").cast(pl.String), "row", "old")
+
+    def corpus(self, demand: Demand | None = None, base: Corpus | None = None) -> Corpus:
+        """The rows that a check of the dataset looks at, with the features that it gave for them.
+
+        Args:
+            demand: the check; every row and no features where there is none.
+            base: what the rows are compared with.
+        """
+        files = self.prepared.files if demand is None else self.prepared.about(demand)
+        numbers = {id(file): number for number, file in enumerate(self.prepared.files)}
+        rows = []
+        for file in files:
+            number = numbers[id(file)]
+            own = self.rows[number]
+            rows.append(own if self._old is None else own.with_columns(old=self._old[number]))
+        paths = [] if demand is None else [path for file in files for path in self._features(file, demand)]
+        return Corpus(
+            rows=pl.concat([pl.DataFrame(schema=ROWS), *rows]),
+            features=pl.scan_ipc(paths, glob=False) if paths else pl.LazyFrame(),
+            shards=tuple(shard for file in files for shard in self._shards(file)),
+            malformed=self._malformed(files),
+            files=tuple(file.source for file in files),
+            cards=self.cards,
+            base=base,
+        )
+
+    def fetch(self, places: pl.DataFrame) -> pl.DataFrame:
+        """Some examples (schema `EXAMPLES`) by their places, in the order of the files.
+
+        Args:
+            places: columns `file` and `row`; what is malformed or not there gives nothing.
+        """
+        corpus = self.corpus()
+        wanted = places.select(pl.col("file").cast(ROWS["file"]), pl.col("row").cast(pl.UInt32)).unique()
+        numbered = corpus.rows.select("file", "row").with_row_index("position")
+        return corpus.examples(numbered.join(wanted, on=["file", "row"], how="semi")["position"])
+
+    def with_ids(self, ids: Sequence[str]) -> pl.DataFrame:
+        """The columns `id`, `file` and `row` of the examples with these content ids, in the order of the files."""
+        corpus = self.corpus()
+        keys = pl.Series([int(each[:16], 16) for each in set(ids)], dtype=pl.UInt64)
+        places = corpus.locate(corpus.rows["key"].is_in(keys.implode()).arg_true())
+        return places.filter(pl.col("id").is_in(pl.Series(ids, dtype=pl.String).implode()))
+
+    def _malformed(self, files: Sequence[PreparedFile]) -> pl.DataFrame:
+        parts = [frame for file in files for frame in self._parts(file.entry.key, "malformed")]
+        return pl.concat([pl.DataFrame(schema=MALFORMED), *parts])
+
+    def _parts(self, key: str, name: str) -> list[pl.DataFrame]:
+        entry = self._reading.cache.get(key)
+        names = [] if entry is None else [each for each in entry.parts if each == name or each.startswith(f"{name}-")]
+        return [pl.read_ipc(self._reading.cache.path(key, each)) for each in names]
+
+    def _features(self, file: PreparedFile, demand: Demand) -> list[str]:
+        cache, key = self._reading.cache, part_key(file.entry.key, demand.key)
+        entry = cache.get(key)
+        return [] if entry is None else [str(cache.path(key, name)) for name in entry.parts]
+
+    def _shards(self, file: PreparedFile) -> list[Shard]:
+        parts = [part for name, part in file.entry.parts.items() if name.startswith("examples-")]
+        return [Shard(part.height, _Loader(self._reading.cache, file, part.name)) for part in parts]
+
+
+class _Loader:
+    """Fetches one shard. What the cache has lost or damaged is read again from the file."""
+
+    def __init__(self, cache: Cache, file: PreparedFile, name: str) -> None:
+        self._cache, self._file, self._name = cache, file, name
+        self._verified = False
+
+    def __call__(self, columns: Sequence[str] | None) -> pl.DataFrame:
+        if not self._verified:
+            entry = self._file.entry
+            if not self._cache.verify(entry, [self._name]):
+                for _ in read_shards(self._file.job, self._cache):
+                    pass
+            self._verified = True
+        path = self._cache.path(self._file.entry.key, self._name)
+        return pl.read_ipc(path, columns=None if columns is None else list(columns))
