@@ -39,7 +39,7 @@ _DOCUMENTS = (
 _CONFIGURATION = {
     "dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json", "gate.yaml", "gate.yml",
     "config.json", "generation_config.json", "package.json", "tokenizer.json", "tokenizer_config.json",
-    "special_tokens_map.json", "adapter_config.json", "croissant.json",
+    "special_tokens_map.json", "adapter_config.json", "croissant.json", "gate-fix.jsonl",
 }  # fmt: skip
 _PERMIT = "Give permission to read it, or leave it out."
 _GATE_FOLDERS = {"rules", "trainers", "reports"}

@@ -50,6 +50,7 @@ def check(
     ignore: str | Collection[str] = (),
     fail_on: FailOn = "error",
     cache: bool = True,
+    home: Path_ | None = None,
     stdin: BinaryIO | None = None,
     on_stage: OnStage = lambda stage, done, total: None,
 ) -> AdmissionResult:
@@ -61,6 +62,7 @@ def check(
         select: ids of the only rules to run; ignore: ids of rules to leave out.
         fail_on: `error`; `warning` lets warnings fail too; `never` keeps `exit_code` at 0 on a fail.
         cache: keep what was worked out of each file for the next run, and use what an earlier one kept.
+        home: where `gate.yaml`, rules and the cache are looked for from, instead of the first path.
         stdin: what `-` reads, standard input by default.
         on_stage: told how far the work is.
 
@@ -76,7 +78,8 @@ def check(
     if fail_on not in get_args(FailOn):
         raise UsageError(f"fail_on is {fail_on!r}", remedy=f"it is one of {', '.join(get_args(FailOn))}")
     asked = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-    settings = find_settings(_start(asked))
+    start = Path(home) if home is not None else _start(asked)
+    settings = find_settings(start)
     asked = asked or [settings.root / path for path in settings.paths if settings.root]
     if not asked:
         raise UsageError("no data was named", remedy="name a file or a folder, or set `paths:` in gate.yaml")
@@ -87,7 +90,7 @@ def check(
     policies = {kind: policy_for(kind, override, settings, folders) for kind in kinds}
     rules = bind(policies, select=_names(select), ignore=_names(ignore))
 
-    store = open_cache(_start(asked), keep=cache)
+    store = open_cache(start, keep=cache)
     try:
         with LocalEngine() as engine, tempfile.TemporaryDirectory(prefix="gate-piped-") as spool:
             context = Context(engine, folders)
