@@ -13,6 +13,7 @@ BUILT_IN = {
     "near_duplicates": "gate.checks.near_duplicates",
     "conflicting_answers": "gate.checks.conflicting_answers",
     "pii": "gate.checks.pii",
+    "contamination": "gate.checks.contamination",
     "expectations": "gate.checks.expectations",
 }
 
