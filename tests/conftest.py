@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -12,6 +14,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared" / "data"
+
+# Tests share nothing with the runs of the person at this machine, nor with one another's processes.
+_CACHE = tempfile.TemporaryDirectory(prefix="gate-test-cache-")
+os.environ["GATE_CACHE"] = _CACHE.name
 
 Gate = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from importlib import import_module
 
@@ -12,6 +13,7 @@ from gate.errors import GateError
 from gate.version import __version__
 
 COMMANDS = {
+    "cache": ("gate.cli.cache", "Show and clear what is kept between runs."),
     "check": ("gate.cli.check", "Judge a dataset: a verdict, the rows behind it, and what to do about them."),
     "rules": ("gate.cli.rules", "List the rules of a policy, and explain any of them."),
 }
@@ -57,14 +59,29 @@ def gate() -> None:
     """A data-quality and evaluation gate for people who fine-tune language models."""
 
 
+class Terminated(BaseException):
+    """SIGTERM, raised so that workers are ended and temporary files removed."""
+
+
+def _terminate(number: int, frame: object) -> None:
+    raise Terminated
+
+
+def _end(what: str, code: int) -> None:
+    click.echo(f"gate: {what}; nothing was judged", err=True)
+    # At once: a normal exit would wait for the threads in which checks still run.
+    os._exit(code)
+
+
 def main() -> None:
     """Run the command and exit with its code; a person's own mistake is told in a sentence, never a traceback."""
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         code = gate.main(standalone_mode=False)
     except (click.exceptions.Abort, KeyboardInterrupt):
-        click.echo("gate: interrupted; nothing was judged", err=True)
-        # At once: a normal exit would wait for the threads in which checks still run.
-        os._exit(130)
+        _end("interrupted", 130)
+    except Terminated:
+        _end("told to end", 143)
     except click.ClickException as error:
         error.show()
         code = 2

@@ -43,6 +43,11 @@ def _names(context: click.Context, parameter: click.Parameter, values: tuple[str
     metavar="FORMAT[=PATH]",
     help="Also write json (standard output where no PATH is given), html or parquet. May repeat.",
 )
+@click.option(
+    "--no-cache",
+    is_flag=True,
+    help="Work everything out anew, and keep nothing for the next run.",
+)
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing for people; outputs and the exit code remain.")
 def command(
     paths: tuple[str, ...],
@@ -51,6 +56,7 @@ def command(
     ignore: tuple[str, ...],
     fail_on: str,
     output: tuple[str, ...],
+    no_cache: bool,
     quiet: bool,
 ) -> int:
     """Judge a dataset: a verdict, the rows behind it, and what to do about them.
@@ -78,6 +84,7 @@ def command(
             select=select,
             ignore=ignore,
             fail_on=cast(FailOn, fail_on),
+            cache=not no_cache,
             on_stage=progress.update,
         )
     render(result, console)
