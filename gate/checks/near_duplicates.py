@@ -8,11 +8,14 @@ import polars as pl
 from pydantic import Field, model_validator
 
 from gate.checks.base import NOTHING_FOUND, Context, Measurement, Params, check
-from gate.checks.duplicates.content import Key, compared_text, partition
-from gate.checks.duplicates.findings import dropped_rows
+from gate.checks.duplicates.candidate_texts import candidate_texts
+from gate.checks.duplicates.content import Key
+from gate.checks.duplicates.findings import dropped_rows, group_of
 from gate.checks.duplicates.near import find_near_duplicates
 from gate.checks.duplicates.order import ranks
 from gate.checks.duplicates.signatures import Banding, banding
+from gate.checks.duplicates.sketches import partition, sketches
+from gate.data.corpus import Corpus
 from gate.data.views import Frames
 
 _STORY = (
@@ -42,6 +45,11 @@ class NearDuplicatesParams(Params):
         return banding(self.permutations, self.threshold, self.recall)
 
 
+def _features(frames: Frames, params: NearDuplicatesParams, context: Context) -> pl.DataFrame:
+    """The sketch of each row: some 200 bytes, 8 per band."""
+    return sketches(frames, params.key, params.shingle, params.banding(), context.workers.cores)
+
+
 @check(
     "near_duplicates",
     params=NearDuplicatesParams,
@@ -51,9 +59,12 @@ class NearDuplicatesParams(Params):
         {"instruction": "Continue the story.", "output": _STORY + " again."},
     ),
     passes=({"instruction": "Continue the story.", "output": _STORY + "."},),
-    yields_to=("exact_duplicates",),
+    features=_features,
+    version="2",
+    libraries=("polars", "numpy", "rensa", "scipy"),
+    yields_to=("exact_duplicates", "leakage"),
 )
-def near_duplicates(frames: Frames, params: NearDuplicatesParams, context: Context) -> Measurement:
+def near_duplicates(corpus: Corpus, params: NearDuplicatesParams, context: Context) -> Measurement:
     """Rows whose word shingles are nearly those of another row: candidates by MinHash, every one of them
     verified on the exact Jaccard index.
 
@@ -63,13 +74,13 @@ def near_duplicates(frames: Frames, params: NearDuplicatesParams, context: Conte
     """
     cut = params.banding()
     result = find_near_duplicates(
-        compared_text(frames, params.key),
-        ranks(frames),
-        partition(frames).to_numpy(),
+        corpus.features,
+        candidate_texts(corpus, params.key),
+        ranks(corpus.rows),
+        partition(corpus.rows),
         threshold=params.threshold,
-        shingle=params.shingle,
+        size=params.shingle,
         cut=cut,
-        threads=context.workers.cores,
     )
     rows = result.dropped
     figures = {
@@ -85,10 +96,10 @@ def near_duplicates(frames: Frames, params: NearDuplicatesParams, context: Conte
     if not result.compared:
         return Measurement(NOTHING_FOUND, 0, figures, skipped=f"no row has a {params.key} text to compare")
     findings = dropped_rows(
-        frames,
+        corpus,
         rows,
         result.keeper[rows],
-        result.cluster[rows],
+        group_of(corpus, result.cluster[rows]),
         result.score[rows],
         code="near_duplicate",
         message="Near-duplicate of {}, which is kept (Jaccard {}).",

@@ -5,12 +5,13 @@ Nodes are positions in the order of keeping, so that the first node of a bucket 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gate.checks.duplicates.sketches import NO_BAND
 from gate.checks.duplicates.verification import Nodes
 
 PAIRS_AT_A_TIME = 4_000_000
@@ -28,6 +29,10 @@ class Buckets:
         """The buckets without the nodes that are decided, and without buckets that hold one node only."""
         stay = ~decided[self.node]
         return Buckets(self.bucket[stay], self.node[stay]).shared()
+
+    def among(self, nodes: Nodes) -> Buckets:
+        """The same with nodes numbered by their place in `nodes`, which is in order and holds all of them."""
+        return Buckets(self.bucket, np.searchsorted(nodes, self.node))
 
     def shared(self) -> Buckets:
         """Without the buckets that hold one node only."""
@@ -70,19 +75,33 @@ class Buckets:
             start = end
 
 
-def buckets_of_bands(keys: NDArray[np.uint64]) -> Buckets:
-    """The buckets of two or more nodes, from one key per node and band (shape nodes × bands)."""
+def buckets_of_bands(bands: Iterable[NDArray[np.uint64]], levels: NDArray[np.int64] | None = None) -> Buckets:
+    """The buckets of two or more nodes.
+
+    Args:
+        bands: for each band one key per node, `NO_BAND` where it has none; looked at one after the other, so that the
+            keys of one band are held at a time.
+        levels: of each node, never falling from one node to the next. Buckets of a single level are left out.
+    """
     buckets, nodes, before = [], [], 0
-    for band in range(keys.shape[1]):
-        column = np.ascontiguousarray(keys[:, band])
-        order = np.argsort(column, kind="stable")
-        in_order = column[order]
+    for keys in bands:
+        # Any order of equal keys will do for now: the sort that keeps it takes four times as long.
+        order = np.argsort(keys)
+        in_order = keys[order]
         new = np.ones(order.size, dtype=bool)
         new[1:] = in_order[1:] != in_order[:-1]
-        alone = new & np.append(new[1:], True)
-        number = np.cumsum(new)
-        buckets.append(number[~alone] + before)
-        nodes.append(order[~alone])
+        several = ~(new & np.append(new[1:], True)) & (in_order != NO_BAND)
+        members, number = order[several], np.cumsum(new[several])
+        by_node = np.lexsort((members, number))
+        members, number = members[by_node], number[by_node]
+        if levels is not None and members.size:
+            starts = np.flatnonzero(np.diff(number, prepend=0))
+            ends = np.append(starts[1:], number.size)
+            across = levels[members[starts]] != levels[members[ends - 1]]
+            stay = np.repeat(across, ends - starts)
+            members, number = members[stay], number[stay]
+        buckets.append(number + before)
+        nodes.append(members)
         before += order.size + 1
     return Buckets(np.concatenate(buckets), np.concatenate(nodes)) if buckets else Buckets(*_EMPTY)
 

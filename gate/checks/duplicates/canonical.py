@@ -1,138 +1,116 @@
-"""The content of an example as one string: the same string means the same content, and nothing else does.
+"""The content of an example as one number of 128 bits: the same number means the same content.
 
-Two strings are equal exactly when kind, roles, folded contents, names, tool calls, tools, label and plain text
-are: the signs between the parts never occur inside a folded text.
+Content is kind, roles, folded contents, names, tool calls, tools, label and plain text, each in its place. It is
+hashed part by part: every text by Polars' `hash` (xxHash3 with a seed: the same in any process for one version of
+Polars, which is why `polars` is among the `libraries` of the checks that use this), parts into turns, turns by
+position into conversations, and conversations into examples by the finaliser of MurmurHash3. Two such hashes with
+seeds of their own are held side by side, 128 bits: two of n different contents agree by chance with a probability
+of n²·2⁻¹²⁹ (for a thousand million rows 10⁻²¹), so that rows are not compared again. If two ever did agree, a row
+would be reported that is no copy, which is seen when it is looked at; none would be missed.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-import orjson
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from gate.checks.duplicates.content import Key, answered, before_answer
-from gate.checks.duplicates.fold import SECTION, TURN, fold
+from gate.checks.duplicates.content import Key, turns_of
+from gate.checks.duplicates.tokens import Hashes, mix
+from gate.checks.duplicates.turns import Column, folded_json, folded_text, folded_turns
+from gate.data.frame import KINDS
 from gate.data.views import Frames
 
-_PART = "\x1d"  # between the parts of a turn
-_ABSENT = "\x1c"  # for a list or text that is not there, which differs from an empty one
+SEEDS = (0x5DEECE66D, 0x2545F491)
+"""Any two numbers: they tell the two halves of a hash apart."""
+
+_COLUMNS: tuple[Column, ...] = ("messages", "chosen", "rejected")
+_STEP = np.uint64(0x9E3779B97F4A7C15)  # an odd number with its bits well spread: 2⁶⁴ by the golden ratio
+_ABSENT = np.uint64(0x1D8E4E27C47D124F)  # for a list that is not there, which differs from an empty text
 
 
-def canonical_content(frames: Frames, key: Key, *, with_label: bool = True) -> pl.Series:
-    """One string per row: of the whole example, or of its prompt (with the tools) or response alone.
+def content_hash(frames: Frames, key: Key, name: str = "content", *, with_label: bool = True) -> pl.DataFrame:
+    """Two columns of u64, `{name}_0` and `{name}_1`, one row per example.
 
-    Null where there is nothing to compare: no such part, or a prompt or response with nothing in it. Without
-    the label, feedback of both labels on one answer has the same content.
+    Of the whole example, or of its prompt (with the tools) or response alone. Null where there is nothing to
+    compare: no such part, or a prompt or response with nothing in it. Without the label, feedback of both labels on
+    one answer has the same content.
     """
-    columns = frames.examples.select("kind", "label", "text", "tools")
-    parts = [conversation(part) for part in _messages(frames, key)]
-    sections = [*parts]
-    if key != "response":
-        sections.append(_folded_json(columns["tools"]).fill_null(_ABSENT))
-    if key == "full":
-        sections.append(fold(columns["text"]).fill_null(_ABSENT))
-    label = columns["label"].cast(pl.String) if with_label else pl.Series([None], dtype=pl.String)
-    written = pl.concat_str(
-        columns["kind"].cast(pl.String), label.fill_null(_ABSENT), *sections, separator=SECTION
-    ).alias("content")
-    if key == "full":
-        return pl.select(written).to_series()
-    return pl.select(pl.when(has_content(parts[0])).then(written)).to_series()
+    examples = frames.examples
+    halves = {}
+    present = None
+    for half, seed in enumerate(SEEDS):
+        label = (
+            examples["label"].cast(pl.UInt64).fill_null(2) if with_label else pl.repeat(3, len(examples), eager=True)
+        )
+        parts = [_kind(frames), label.cast(pl.UInt64).to_numpy()]
+        if key == "full":
+            parts += [_conversations(len(examples), folded_turns(frames, column), seed) for column in _COLUMNS]
+            parts.append(_texts(folded_text(frames), seed))
+        else:
+            turns = turns_of(frames, key)
+            present = _present(len(examples), turns) if present is None else present
+            parts.append(_conversations(len(examples), turns, seed))
+        if key != "response":
+            parts.append(_texts(frames.once("folded tools", lambda: folded_json(examples["tools"])), seed))
+        values = pl.Series(f"{name}_{half}", _sequence(parts))
+        halves[values.name] = values if present is None else pl.select(pl.when(present).then(values)).to_series()
+    return pl.DataFrame(halves)
 
 
-_ROWS = 20_000  # written out at a time: bounds what is held besides the frame
+def rejected_hash(frames: Frames) -> pl.DataFrame:
+    """The columns `rejected_0` and `rejected_1`: the rejected answer of a preference, as the `response` of another
+    preference that chose it would be hashed; null where there is none."""
+    rows = frames.examples.height
+    turns = folded_turns(frames, "rejected")
+    present = _present(rows, turns)
+    unlabelled = np.full(rows, 3, dtype=np.uint64)
+    kind = np.full(rows, KINDS.index("preference"), dtype=np.uint64)
+    halves = {}
+    for half, seed in enumerate(SEEDS):
+        values = pl.Series(_sequence([kind, unlabelled, _conversations(rows, turns, seed)]))
+        halves[f"rejected_{half}"] = pl.select(pl.when(present).then(values)).to_series()
+    return pl.DataFrame(halves)
 
 
-@dataclass(frozen=True, slots=True)
-class Repeated:
-    """Which rows have the same content."""
-
-    present: pl.Series
-    """Whether a row has anything to compare."""
-    number: pl.Series
-    """Shared by the rows of one content, and by no others; null where a row's content comes once, or is absent."""
+def _kind(frames: Frames) -> Hashes:
+    return frames.examples["kind"].to_physical().cast(pl.UInt64).to_numpy()
 
 
-def repeated_content(frames: Frames, key: Key, *, with_label: bool = True) -> Repeated:
-    """Which rows have the same canonical content.
-
-    Contents are told apart by a hash first, some rows at a time; those that share one are then compared whole,
-    so that no two rows are taken for the same because their hashes are.
-    """
-    hashes = [pl.Series([], dtype=pl.UInt64)]
-    for _, part in frames.slices(_ROWS):
-        content = canonical_content(part, key, with_label=with_label)
-        hashes.append(pl.select(pl.when(content.is_not_null()).then(content.hash())).to_series())
-    hash_ = pl.concat(hashes)
-    present = hash_.is_not_null()
-    suspects = (present & hash_.is_duplicated()).arg_true()
-    content = canonical_content(Frames(frames.examples[suspects], frames.malformed.clear()), key, with_label=with_label)
-    number = pl.select(pl.when(content.is_duplicated()).then(content.rank("dense"))).to_series()
-    every = pl.Series([None], dtype=pl.UInt32).new_from_index(0, hash_.len())
-    return Repeated(present, every.scatter(suspects, number.cast(pl.UInt32)))
+def _texts(texts: pl.Series, seed: int) -> Hashes:
+    """The hash of each text; of a null as well, which is that of no text."""
+    return texts.hash(seed=seed).to_numpy()
 
 
-def _messages(frames: Frames, key: Key) -> list[pl.Series]:
-    if key == "full":
-        return [frames.examples[name] for name in ("messages", "chosen", "rejected")]
-    part = (
-        before_answer()
-        if key == "prompt"
-        else pl.when(pl.col("kind") == "preference")
-        .then(pl.col("chosen"))
-        .when(answered())
-        .then(pl.col("messages").list.tail(1))
-    )
-    return [frames.examples.select(part.alias("messages"))["messages"]]
+def _sequence(parts: Sequence[NDArray[np.uint64]]) -> Hashes:
+    """One number for numbers in a row: each step is a bijection of what came before, and of what is put to it."""
+    total = np.zeros(parts[0].size, dtype=np.uint64)
+    for part in parts:
+        total *= _STEP
+        total += part
+        total = mix(total + _STEP)
+    return total
 
 
-def has_content(conversations: pl.Series) -> pl.Series:
-    """Whether any turn of a conversation, as `conversation` writes it, has a content, a name or a tool call."""
-    return conversations.str.contains(f"{_PART}[^{_PART}{TURN}]")
+def _conversations(rows: int, turns: pl.DataFrame, seed: int) -> Hashes:
+    """One number per example: the sum over its turns, each mixed with its position. `_ABSENT` without turns."""
+    result = np.full(rows, _ABSENT, dtype=np.uint64)
+    if turns.height:
+        columns = ("role", "content", "name", "canonical_calls")
+        at = turns["at"].to_numpy()
+        order = np.argsort(at, kind="stable")
+        starts = np.flatnonzero(np.diff(at[order], prepend=-1))
+        position = np.arange(at.size) - np.repeat(starts, np.diff(np.append(starts, at.size)))
+        hashes = _sequence([*(_texts(turns[name], seed)[order] for name in columns), position.astype(np.uint64)])
+        result[at[order][starts]] = np.add.reduceat(hashes, starts)
+    return result
 
 
-def conversation(messages: pl.Series) -> pl.Series:
-    """The turns of each row in one string, contents folded; `_ABSENT` for a null or empty list."""
-    turns = (
-        messages.alias("turn")
-        .to_frame()
-        .with_row_index("at")
-        .filter(pl.col("turn").list.len() > 0)
-        .explode("turn")
-        .unnest("turn")
-    )
-    parts = [
-        turns["role"].fill_null(_ABSENT),
-        fold(turns["content"]).fill_null(""),
-        fold(turns["name"]).fill_null(""),
-        _folded_json(turns["tool_calls"]).fill_null(""),
-    ]
-    joined = (
-        turns.select("at", text=pl.concat_str(*parts, separator=_PART))
-        .group_by("at", maintain_order=True)
-        .agg(pl.col("text").str.join(TURN))
-    )
-    rows = pl.select(at=pl.int_range(len(messages), dtype=pl.UInt32))
-    return rows.join(joined, on="at", how="left", maintain_order="left")["text"].fill_null(_ABSENT)
-
-
-def _folded_json(values: pl.Series) -> pl.Series:
-    """JSON texts without the order of keys, call ids, and white space between parts; then folded.
-
-    A Python loop over the different texts, of tool calls and tool schemas only.
-    """
-    different = values.drop_nulls().unique()
-    if different.is_empty():
-        return values
-    return fold(values.replace_strict(different, [_canonical_json(text) for text in different], return_dtype=pl.String))
-
-
-def _canonical_json(text: str) -> str:
-    try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return text  # the structure check reports it; here it is compared as it stands
-    if isinstance(value, list):
-        value = [{k: v for k, v in call.items() if k != "id"} if isinstance(call, dict) else call for call in value]
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+def _present(rows: int, turns: pl.DataFrame) -> pl.Series:
+    """Whether any turn of an example has a content, a name or a tool call."""
+    some = turns.filter(pl.any_horizontal(pl.col("content", "name", "canonical_calls") != ""))
+    present = np.zeros(rows, dtype=bool)
+    present[some["at"].to_numpy()] = True
+    return pl.Series(present)

@@ -1,4 +1,4 @@
-"""What of an example is compared: the whole of it, its prompt or its response, as one string per row."""
+"""What of an example is compared for likeness: the whole of it, its prompt or its response, as one string per row."""
 
 from __future__ import annotations
 
@@ -7,71 +7,76 @@ from typing import Literal
 import polars as pl
 
 from gate.checks.duplicates.fold import SECTION, TURN
+from gate.checks.duplicates.turns import Column, folded_text, folded_turns
 from gate.data.views import Frames
 
 Key = Literal["full", "prompt", "response"]
 KEYS: tuple[Key, ...] = Key.__args__  # type: ignore[attr-defined]
 
 
-def _clean(text: pl.Expr) -> pl.Expr:
-    """A text without the signs that stand between turns and sections; they count as white space."""
-    return text.fill_null("").str.replace_all(r"[\x1c-\x1f]", " ")
-
-
-def _turn() -> pl.Expr:
-    message = pl.element().struct
-    return pl.concat_str([_clean(message.field("content")), _clean(message.field("tool_calls"))], separator=" ")
-
-
-def _turns(messages: pl.Expr) -> pl.Expr:
-    return messages.list.eval(_turn()).list.join(TURN)
-
-
-def answered() -> pl.Expr:
-    """Whether the last message of an example is its answer, as in `Frames.response`."""
-    return (pl.col("messages").list.last().struct.field("role") == "assistant") & (pl.col("kind") != "preference")
-
-
-def before_answer() -> pl.Expr:
-    """The messages of the prompt, as in `Frames.prompt`."""
-    count = pl.col("messages").list.len().cast(pl.Int64)
-    return (
-        pl.when(answered().fill_null(False)).then(pl.col("messages").list.head(count - 1)).otherwise(pl.col("messages"))
+def answered(frames: Frames) -> pl.Series:
+    """Whether the last message of an example is its answer, as in `Frames.response`; one per row, no nulls."""
+    last = pl.col("messages").list.last().struct.field("role")
+    return frames.once(
+        "answered",
+        lambda: frames.examples.select(
+            answered=((last == "assistant") & (pl.col("kind") != "preference")).fill_null(False)
+        )["answered"],
     )
 
 
+def turns_of(frames: Frames, key: Literal["prompt", "response"]) -> pl.DataFrame:
+    """The folded turns of `messages` before the answer, or the answer (that of `chosen` for a preference)."""
+    turns = folded_turns(frames, "messages")
+    is_answer = (pl.col("from_end") == 0) & pl.lit(answered(frames).gather(turns["at"]))
+    if key == "prompt":
+        return turns.filter(~is_answer)
+    chosen = folded_turns(frames, "chosen")
+    preferences = pl.lit((frames.examples["kind"] == "preference").gather(chosen["at"]))
+    return pl.concat([turns.filter(is_answer), chosen.filter(preferences)])
+
+
 def compared_text(frames: Frames, key: Key) -> pl.Series:
-    """The text by which rows are near-duplicates: contents and tool calls, with signs between turns and
+    """The folded text by which rows are near-duplicates: contents and tool calls, with signs between turns and
     sections. Null where an example has no such part (plain text has neither prompt nor response).
 
     Roles and tool schemas are left out: they are the same in most rows of a dataset and would make rows
     look alike whose content is not.
     """
+    return frames.once(f"compared text of {key}", lambda: _compared_text(frames, key))
+
+
+def _compared_text(frames: Frames, key: Key) -> pl.Series:
     if key == "full":
-        sections = [_turns(pl.col(name)) for name in ("messages", "chosen", "rejected")]
-        conversation = pl.concat_str([part.fill_null("") for part in sections], separator=SECTION)
+        names: tuple[Column, ...] = ("messages", "chosen", "rejected")
+        messages, chosen, rejected = (_joined(frames, folded_turns(frames, name)) for name in names)
+        preference = [part.fill_null("") for part in (messages, chosen, rejected)]
         text = (
             pl.when(pl.col("kind") == "text")
-            .then(_clean(pl.col("text")))
+            .then(folded_text(frames))
             .when(pl.col("kind") == "preference")
-            .then(conversation)
-            .otherwise(_turns(pl.col("messages")))
+            .then(pl.concat_str(preference, separator=SECTION))
+            .otherwise(messages)
         )
-    elif key == "prompt":
-        text = _turns(before_answer())
-    else:
-        text = (
-            pl.when(pl.col("kind") == "preference")
-            .then(_turns(pl.col("chosen")))
-            .when(answered())
-            .then(_turns(pl.col("messages").list.tail(1)))
-        )
-    return frames.examples.select(text.alias("text"))["text"]
+        return frames.examples.select(text=text)["text"]
+    text_of = _joined(frames, turns_of(frames, key))
+    if key == "prompt":
+        # All of the messages were the answer: a prompt with nothing in it, rather than none.
+        return frames.examples.select(text=pl.when(pl.col("messages").is_not_null()).then(text_of.fill_null("")))[
+            "text"
+        ]
+    return text_of
 
 
-def partition(frames: Frames) -> pl.Series:
-    """A small number per kind and label: rows in different partitions are never duplicates of one another."""
-    label = pl.col("label").cast(pl.Int64).fill_null(2)
-    return frames.examples.select((pl.col("kind").to_physical().cast(pl.Int64) * 3 + label).alias("partition"))[
-        "partition"
-    ]
+def _joined(frames: Frames, turns: pl.DataFrame) -> pl.Series:
+    """The contents and tool calls of the turns of each row, with a sign between turns; null where it has none."""
+    text = (
+        pl.when(pl.col("calls") == "")
+        .then("content")
+        .when(pl.col("content") == "")
+        .then("calls")
+        .otherwise(pl.concat_str("content", "calls", separator=" "))
+    )
+    joined = turns.select("at", text=text).group_by("at", maintain_order=True).agg(pl.col("text").str.join(TURN))
+    rows = pl.select(at=pl.int_range(frames.examples.height, dtype=pl.UInt32))
+    return rows.join(joined, on="at", how="left", maintain_order="left")["text"]

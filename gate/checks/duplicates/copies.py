@@ -7,17 +7,26 @@ import polars as pl
 from numpy.typing import NDArray
 
 
-def first_of_same(content: pl.Series, ranks: NDArray[np.int64]) -> NDArray[np.int64]:
+def first_of_same(content: pl.DataFrame, ranks: NDArray[np.int64]) -> NDArray[np.int64]:
     """For each row the lowest-ranked row of the same content, itself where it is that; -1 where it is null.
 
     Args:
-        content: anything that is the same for rows of the same content, and for no others; one per row.
+        content: one or more columns that together are the same for rows of the same content, and for no others; one
+            row each. Null in the first column: nothing to compare.
         ranks: the order of keeping, a permutation.
     """
+    first = content.columns[0]
+    present = content[first].is_not_null()
+    same = np.where(present.to_numpy(), np.arange(ranks.size), -1)
+    # Few rows have a copy: only those that repeat the first column are looked at any further.
+    several = (present & content[first].is_duplicated()).arg_true().to_numpy()
+    lowest = (
+        content[several]
+        .with_columns(rank=pl.Series(ranks[several], dtype=pl.Int64))
+        .select(pl.col("rank").min().over(content.columns))["rank"]
+        .to_numpy()
+    )
     in_order = np.empty(ranks.size, dtype=np.int64)
     in_order[ranks] = np.arange(ranks.size)
-    lowest = pl.select(content=content, rank=pl.Series(ranks)).select(
-        pl.when(pl.col("content").is_not_null()).then(pl.col("rank").min().over("content"))
-    )
-    rank = lowest.to_series().fill_null(-1).to_numpy()
-    return np.where(rank >= 0, in_order[rank], -1)
+    same[several] = in_order[lowest]
+    return same

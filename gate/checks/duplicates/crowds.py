@@ -25,10 +25,13 @@ BLOCK = 8_000_000
 class Crowd:
     """Texts that crowded buckets connect, in the order of keeping."""
 
-    def __init__(self, nodes: Nodes, sets: ShingleSets, threshold: float) -> None:
+    def __init__(
+        self, nodes: Nodes, sets: ShingleSets, threshold: float, levels: NDArray[np.int64] | None = None
+    ) -> None:
+        """Args: levels: of every text there is, by node; when given, texts of one level are never similar."""
         from scipy.sparse import csr_array
 
-        self.nodes, self._sets, self._threshold = nodes, sets, threshold
+        self.nodes, self._sets, self._threshold, self._levels = nodes, sets, threshold, levels
         owner, shingle, frequency = _incidence(sets, nodes)
         common = frequency[shingle] > COMMON
         order = np.lexsort((owner[~common], shingle[~common]))
@@ -38,6 +41,10 @@ class Crowd:
         self._width = int(column.max(initial=-1)) + 1
         ones = np.ones(column.size, dtype=np.float32)
         self._common = csr_array((ones, (owner[common], column)), shape=(nodes.size, max(self._width, 1)))
+        # Common shingles alone make two texts similar only where both consist of them for the most part: of J ≥ t
+        # follows |A ∩ B| ≥ t·|A|. Most texts of a template have too much of their own.
+        alike = np.bincount(owner[common], minlength=nodes.size)
+        self._alike = alike >= threshold * sets.sizes[nodes] * (1 - 1e-9)
         self._rows = np.empty(0, dtype=np.int64)  # positions of the strip at hand
         self._columns = np.empty(0, dtype=np.int64)  # positions that it is compared with
         self._similar = np.empty((0, 0), dtype=bool)
@@ -48,19 +55,21 @@ class Crowd:
         To be asked of one node after the other, in order.
         """
         position = int(np.searchsorted(self.nodes, node))
+        if not self._alike[position]:
+            return self.nodes[:0]
         if not self._rows.size or position > self._rows[-1]:
             self._prepare(position, alive)
         row = int(np.searchsorted(self._rows, position))
         found = self.nodes[self._columns[self._similar[row]]]
         similar: Nodes = found[alive[found] & (found > node)]
-        return similar
+        return similar if self._levels is None else similar[self._levels[similar] != self._levels[node]]
 
     def _prepare(self, position: int, alive: NDArray[np.bool_]) -> None:
         """Compare the next strip of nodes that are alive with all after it.
 
         J ≥ t is |A ∩ B| ≥ t / (1 + t) · (|A| + |B|), up to rounding; a close call is left to the exact index.
         """
-        self._columns = position + np.flatnonzero(alive[self.nodes[position:]])
+        self._columns = position + np.flatnonzero(alive[self.nodes[position:]] & self._alike[position:])
         strip = max(1, min(512, BLOCK // self._columns.size))
         self._rows = self._columns[:strip]
         sizes = self._sets.sizes[self.nodes]
@@ -99,6 +108,6 @@ def _incidence(sets: ShingleSets, nodes: Nodes) -> tuple[NDArray[np.int64], NDAr
     """Which of the nodes (as a position) has which shingle (as a number), and how many have each."""
     sizes = sets.sizes[nodes]
     owner = np.repeat(np.arange(nodes.size), sizes)
-    own = np.repeat(sets.offsets[nodes] - (np.cumsum(sizes) - sizes), sizes) + np.arange(owner.size)
+    own = np.repeat(sets.starts[nodes] - (np.cumsum(sizes) - sizes), sizes) + np.arange(owner.size)
     _, shingle, frequency = np.unique(sets.columns[own], return_inverse=True, return_counts=True)
     return owner, shingle, frequency

@@ -1,29 +1,38 @@
-"""From texts to near-duplicates: which text is dropped in favour of which, and how similar they are."""
+"""From sketches to near-duplicates: which row is dropped in favour of which, and how similar they are.
+
+Rows that share a band are found by their keys, one band at a time; only the texts of such rows are fetched, some at a
+time, and shingled once more, so that every pair is judged by its exact Jaccard index. What is held grows with the
+rows by some 60 bytes each, and with the texts of the candidates by some 8 bytes per word.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from gate.checks.duplicates.candidates import buckets_of_bands
-from gate.checks.duplicates.representatives import choose
+from gate.checks.duplicates.candidates import Buckets, buckets_of_bands
+from gate.checks.duplicates.copies import first_of_same
+from gate.checks.duplicates.representatives import Choice, choose
 from gate.checks.duplicates.sharing import may_have_partner
-from gate.checks.duplicates.shingles import Shingles, shingles
-from gate.checks.duplicates.signatures import Banding, band_keys
-from gate.checks.duplicates.tokens import Hashes, Offsets, mix
-from gate.checks.duplicates.verification import ShingleSets
+from gate.checks.duplicates.shingles import chunks, shingle
+from gate.checks.duplicates.signatures import Banding
+from gate.checks.duplicates.sketches import band_column
+from gate.checks.duplicates.tokens import Hashes, Offsets
+from gate.checks.duplicates.verification import ShingleSets, distinct
 
 Rows = NDArray[np.int64]
 
-_ROWS_AT_A_TIME = 50_000
+Fetch = Callable[[Rows], Iterable[pl.Series]]
+"""The folded texts of some rows, which are asked for in order; some at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class NearDuplicates:
-    """What is kept and what is not. Rows are positions among the texts."""
+    """What is kept and what is not. Rows are positions among the sketches."""
 
     keeper: Rows
     """For each row the row that is kept in its place; itself where it is kept."""
@@ -45,38 +54,40 @@ class NearDuplicates:
 
 
 def find_near_duplicates(
-    texts: pl.Series,
+    sketches: pl.LazyFrame,
+    fetch: Fetch,
     ranks: Rows,
     groups: Rows,
     *,
     threshold: float,
-    shingle: int,
+    size: int,
     cut: Banding,
-    threads: int = 1,
+    levels: Rows | None = None,
 ) -> NearDuplicates:
-    """The near-duplicates among some texts.
+    """The near-duplicates among some rows.
 
     Args:
-        texts: one per row; null and blank ones are compared with nothing.
+        sketches: as `gate.checks.duplicates.sketches` makes them, one per row.
+        fetch: gives the texts of candidates.
         ranks: the order of keeping, a permutation; the lower of two duplicates' ranks is kept.
-        groups: rows of different groups are never duplicates.
+        groups: the partition of each row; rows of different ones are never duplicates.
         threshold: of the Jaccard index on sets of shingles, inclusive.
-        shingle: words in a shingle.
+        size: words in a shingle.
         cut: how signatures are cut into bands.
-        threads: how many parts of the texts are worked on at a time.
+        levels: when given, only rows of different levels are compared, and a rank is never lower than one of a lower
+            level. Rows of one level that have the same shingles still count as copies of one another.
     """
-    found = shingles(texts, shingle, threads)
-    del texts  # the caller keeps none either: as large as all that follows
-    counts = found.counts
-    same = _same_shingles(found, ranks, groups)
-    copies = same != np.arange(same.size)
-    nodes = np.flatnonzero(may_have_partner(found.values, found.offsets, copies, threshold) & ~found.whole)
-    nodes = nodes[np.argsort(ranks[nodes])]
-    values, offsets = _take(found.values, found.offsets, nodes)
-    del found
-    keys = band_keys(values, offsets, cut)
-    keys ^= mix(groups[nodes].astype(np.uint64) + np.uint64(1))[:, None]
-    choice = choose(buckets_of_bands(keys), groups[nodes], ShingleSets(values, offsets), threshold)
+    small = sketches.select("shingles", "total").collect()
+    counts, total = small["shingles"].to_numpy(), small["total"].to_numpy()
+    same = _same_shingles(counts, total, ranks, groups)
+    in_order = np.argsort(ranks)
+    nodes = in_order[(same[in_order] == in_order) & (counts[in_order] > 0)]
+    bands = (sketches.select(band_column(band)).collect().to_series().to_numpy()[nodes] for band in range(cut.bands))
+    buckets = buckets_of_bands(bands, None if levels is None else levels[nodes])
+    # From here on, nodes are those that share a band with another.
+    proposed = np.unique(buckets.node)
+    nodes, buckets = nodes[proposed], buckets.among(proposed)
+    choice = _judge(nodes, buckets, fetch, groups, size, threshold, levels)
 
     keeper, score = np.arange(same.size), np.ones(same.size)
     keeper[nodes] = nodes[choice.keeper]
@@ -89,38 +100,46 @@ def find_near_duplicates(
     return NearDuplicates(keeper, score, cluster, int((counts > 0).sum()), choice.candidates, choice.verified)
 
 
-def _same_shingles(found: Shingles, ranks: Rows, groups: Rows) -> Rows:
+def _judge(
+    nodes: Rows, buckets: Buckets, fetch: Fetch, groups: Rows, size: int, threshold: float, levels: Rows | None
+) -> Choice:
+    """Who of the proposed is kept, by their texts."""
+    by_position = np.argsort(nodes)
+    parts = [distinct(*_shingled(part, size)) for texts in fetch(nodes[by_position]) for part in chunks(texts)]
+    columns = np.concatenate([_NOTHING, *(part[0] for part in parts)])
+    sizes = np.concatenate([_NOTHING, *(part[1] for part in parts)])
+    del parts
+    text = np.empty(nodes.size, dtype=np.int64)
+    text[by_position] = np.arange(nodes.size)
+    ends = np.concatenate(([0], np.cumsum(sizes)))
+    alone = ~may_have_partner(columns.view(np.uint64), ends, threshold)[text]
+    return choose(
+        buckets.without(alone),
+        groups[nodes],
+        ShingleSets(columns, sizes, text),
+        threshold,
+        None if levels is None else levels[nodes],
+    )
+
+
+_NOTHING = np.empty(0, dtype=np.int64)
+
+
+def _shingled(texts: pl.Series, size: int) -> tuple[Hashes, Offsets]:
+    found = shingle(texts, size)
+    return found.values, found.offsets
+
+
+def _same_shingles(counts: NDArray[np.uint32], total: Hashes, ranks: Rows, groups: Rows) -> Rows:
     """For each row the lowest-ranked one of its group with the same shingles, as often; mostly itself.
 
     Shingles are compared by the sum of their hashes: two rows that differ agree with a probability of 2⁻⁶⁴.
     """
-    counts = found.counts
-    some = counts > 0
-    sums = np.zeros(counts.size, dtype=np.uint64)
-    if some.any():
-        sums[some] = np.add.reduceat(found.values, found.offsets[:-1][some])
-    order = np.lexsort((ranks, sums, counts, groups))
-    new = np.ones(order.size, dtype=bool)
-    for column in (sums, counts, groups):
-        new[1:] &= column[order][1:] == column[order][:-1]
-    new[1:] = ~new[1:]
-    new |= counts[order] == 0
-    same = np.empty(order.size, dtype=np.int64)
-    same[order] = order[np.flatnonzero(new)[np.cumsum(new) - 1]]
-    return same
-
-
-def _take(values: Hashes, offsets: Offsets, rows: Rows) -> tuple[Hashes, Offsets]:
-    """The shingles of some rows, in that order."""
-    ends = np.concatenate(([0], np.cumsum(np.diff(offsets)[rows])))
-    taken = np.empty(int(ends[-1]), dtype=values.dtype)
-    # Some rows at a time: the positions of all shingles would take more memory than the shingles.
-    for start in range(0, rows.size, _ROWS_AT_A_TIME):
-        some = rows[start : start + _ROWS_AT_A_TIME]
-        own = ends[start : start + some.size + 1]
-        shift = np.repeat(offsets[some] - own[:-1], np.diff(own))
-        taken[own[0] : own[-1]] = values[shift + np.arange(own[0], own[-1])]
-    return taken, ends
+    content = pl.DataFrame({"total": total, "shingles": counts, "group": groups}).select(
+        pl.when(pl.col("shingles") > 0).then("total"), "shingles", "group"
+    )
+    same = first_of_same(content, ranks)
+    return np.where(same >= 0, same, np.arange(same.size))
 
 
 def _clusters(left: Rows, right: Rows, ranks: Rows) -> Rows:

@@ -1,7 +1,9 @@
-"""Which of several duplicates is kept: the longer, then the one with the smaller id.
+"""Which of several duplicates is kept.
 
-Only between rows of one content do file and row decide, so that neither the order of the files nor of the
-rows in them changes what is kept.
+Between splits, that of the test split before validation's, and that before train's: what a model is judged by stays,
+and what it would have learned by heart goes. Within a split the row that the base has before one that is new, then
+the longer, then the one with the smaller id. Only between rows of one content do file and row decide, so that neither
+the order of the files nor of the rows in them changes what is kept.
 """
 
 from __future__ import annotations
@@ -10,31 +12,38 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from gate.checks.duplicates.fold import fold
-from gate.data.views import Frames
+LEVELS = {"test": 0, "validation": 1, "train": 2}
+"""By split: of two copies in different splits the one of the lower level is kept. Rows without a split are on the
+level of train."""
 
-_ROWS = 20_000  # folded at a time: bounds what is held besides the frame
+
+def levels(rows: pl.DataFrame) -> NDArray[np.int64]:
+    """The level of each row's split; `rows` has the schema of `gate.data.corpus.ROWS`."""
+    level = pl.col("split").cast(pl.String).replace_strict(LEVELS, default=LEVELS["train"], return_dtype=pl.Int64)
+    return rows.select(level.alias("level"))["level"].to_numpy()
 
 
-def ranks(frames: Frames) -> NDArray[np.int64]:
-    """The rank of each example, 0 for the one that is kept against any other; one per row.
+def ranks(rows: pl.DataFrame) -> NDArray[np.int64]:
+    """The rank of each row, 0 for the one that is kept against any other; a permutation.
 
-    The length is that of the folded full text in characters: white space does not make an example longer.
+    Args:
+        rows: schema `gate.data.corpus.ROWS`. The length of a row is that of its full text without white space:
+            white space does not make an example longer.
     """
-    return frames.once("ranks", lambda: _ranks(frames))
-
-
-def _ranks(frames: Frames) -> NDArray[np.int64]:
-    lengths = [fold(part.full).str.len_chars().fill_null(0) for _, part in frames.slices(_ROWS)]
     order = (
-        frames.examples.select(
-            "id",
-            "file",
+        rows.lazy()
+        .select(
+            pl.Series("level", levels(rows)),
+            "old",
+            "characters",
+            "key",
+            pl.col("file").cast(pl.String),
             "row",
-            length=pl.concat([pl.Series([], dtype=pl.UInt32), *lengths]),
             position=pl.int_range(pl.len()),
         )
-        .sort("length", "id", "file", "row", descending=[True, False, False, False])["position"]
+        .sort("level", "old", "characters", "key", "file", "row", descending=[False, True, True, False, False, False])
+        .select("position")
+        .collect()["position"]
         .to_numpy()
     )
     ranked = np.empty(order.size, dtype=np.int64)

@@ -39,15 +39,22 @@ class Choice:
     """Those of them that reach the threshold."""
 
 
-def choose(buckets: Buckets, groups: NDArray[np.int64], sets: ShingleSets, threshold: float) -> Choice:
+def choose(
+    buckets: Buckets,
+    groups: NDArray[np.int64],
+    sets: ShingleSets,
+    threshold: float,
+    levels: NDArray[np.int64] | None = None,
+) -> Choice:
     """Who is kept, given the buckets that propose who may be similar.
 
     Args:
         buckets: of nodes in the order of keeping.
         groups: the partition of each node; nodes of different ones are never similar.
         sets: their shingles.
+        levels: when given, nodes of one level are never similar.
     """
-    return _Selection(groups, sets, threshold).run(buckets)
+    return _Selection(groups, sets, threshold, levels).run(buckets)
 
 
 _NO_PAIRS = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64), np.empty(0)
@@ -58,8 +65,10 @@ class _Selection:
     every bucket it is in is kept, and all that are similar to it leave. Of templated rows, a round decides
     many. Then what is left, pair by pair."""
 
-    def __init__(self, groups: NDArray[np.int64], sets: ShingleSets, threshold: float) -> None:
-        self.groups, self.sets, self.threshold = groups, sets, threshold
+    def __init__(
+        self, groups: NDArray[np.int64], sets: ShingleSets, threshold: float, levels: NDArray[np.int64] | None
+    ) -> None:
+        self.groups, self.sets, self.threshold, self.levels = groups, sets, threshold, levels
         self.choice = Choice(np.arange(groups.size), np.ones(groups.size))
 
     def run(self, buckets: Buckets) -> Choice:
@@ -68,7 +77,7 @@ class _Selection:
             buckets = buckets.without(self._round(buckets))
             left = buckets.larger_than(CROWDED).node.size
             idle = idle + 1 if left > 0.9 * crowd.node.size else 0
-        crowds = [Crowd(nodes, self.sets, self.threshold) for nodes in components(crowd)]
+        crowds = [Crowd(nodes, self.sets, self.threshold, self.levels) for nodes in components(crowd)]
         proposals = [buckets.up_to(CROWDED), *(one.by_rare_shingle for one in crowds)]
         edges = [self._similar(*pair) for part in proposals for pair in part.pairs()]
         self._in_order(crowds, *(np.concatenate(column) for column in zip(_NO_PAIRS, *edges, strict=True)))
@@ -126,6 +135,8 @@ class _Selection:
     def _similar(self, left: Nodes, right: Nodes) -> tuple[Nodes, Nodes, NDArray[np.float64]]:
         """The pairs that reach the threshold, with their Jaccard index."""
         own = self.groups[left] == self.groups[right]
+        if self.levels is not None:
+            own &= self.levels[left] != self.levels[right]
         left, right = left[own], right[own]
         self.choice.candidates += left.size
         possible = self.sets.can_reach(left, right, self.threshold)

@@ -1,7 +1,8 @@
-"""Sets aside the texts that cannot have a near-duplicate, before anything is signed or compared.
+"""Sets aside the texts that cannot have a near-duplicate, before any pair is compared.
 
 If J(A, B) ≥ t then |A ∩ B| ≥ t·|A ∪ B| ≥ t·|A|: at least the share t of A's shingles occurs in another text.
-Where it does not, A has no partner, whatever B is. On ordinary data this leaves a small part of the rows.
+Where it does not, A has no partner, whatever B is. Of rows made from
+one template, which share bands by it, this sets aside those that say enough of their own.
 """
 
 from __future__ import annotations
@@ -17,21 +18,18 @@ MOST_SLOTS = 1 << 25
 _AT_A_TIME = 1 << 22
 
 
-def may_have_partner(
-    values: Hashes, offsets: Offsets, copies: NDArray[np.bool_], threshold: float
-) -> NDArray[np.bool_]:
+def may_have_partner(values: Hashes, offsets: Offsets, threshold: float) -> NDArray[np.bool_]:
     """For each text, whether it can have a Jaccard index ≥ `threshold` with another; never false for one that has.
 
     Args:
         values: shingles of all texts, repeats allowed.
         offsets: length texts + 1, into `values`.
-        copies: the texts that repeat another: they are left out, and the answer for them is no.
 
     Shingles go into the slots of a table by their low bits. A slot in which two texts meet, for whatever
     reason, counts as shared by them; repeats within a text are counted once among those not shared, and as
     often as they are there in the text's size. Both only make it less likely that a text is set aside.
     """
-    counts = np.where(copies, 0, np.diff(offsets))
+    counts = np.diff(offsets)
     total = int(counts.sum())
     if not total:
         return np.zeros(counts.size, dtype=bool)
@@ -39,8 +37,6 @@ def may_have_partner(
     # The low half of each number, seen in place: an array of 64-bit numbers more would be the largest here.
     low = values.view("<u4")[::2] if values.dtype.byteorder != ">" else values.astype("<u4")
     slot = (low & np.uint32(slots - 1)).view(np.int32)
-    if copies.any():
-        slot = slot[np.repeat(~copies, np.diff(offsets))]
     text = np.repeat(np.arange(counts.size, dtype=np.int32), counts)
     table = np.empty(slots, dtype=np.int32 if total < 2**31 else np.int64)
     alone = np.empty(total, dtype=bool)

