@@ -13,6 +13,7 @@ from pathlib import Path
 
 import orjson
 import polars as pl
+from pydantic import Field
 
 from gate.checks.base import NOTHING_FOUND, CheckFailed, Context, Measurement, Params, check, found
 from gate.checks.great_expectations_columns import CANONICAL, SOURCE_PREFIX, Source, canonical_columns, source_name
@@ -39,6 +40,9 @@ class ExpectationsParams(Params):
     suite: str
     """A suite's name (a file in `rules/expectations/`), or the path of a suite, ending in `.json`, below the
     folder of `gate.yaml`."""
+    timeout: float = Field(default=600, gt=0)
+    """Seconds that Great Expectations may take in all. A regular expression in a suite can take for ever on some texts
+    (those that Arrow's engine lacks, GX runs with Python's, which backtracks); then the rule is errored."""
 
 
 def _warm(params: ExpectationsParams, context: Context) -> None:
@@ -123,7 +127,7 @@ def expectations(corpus: Corpus, params: ExpectationsParams, context: Context) -
     suite = read_suite(params.suite, context.folders)
     if corpus.rows.height == 0:
         return Measurement(NOTHING_FOUND, examined=0, skipped="there is no example to hold the suite against")
-    results = _results(suite, corpus, context)
+    results = _results(suite, corpus, params.timeout, context)
     parts = [_findings(suite.expectations[result.position], result, corpus) for result in results]
     return Measurement(
         pl.concat([NOTHING_FOUND, *parts]),
@@ -137,10 +141,10 @@ def expectations(corpus: Corpus, params: ExpectationsParams, context: Context) -
     )
 
 
-def _results(suite: Suite, corpus: Corpus, context: Context) -> tuple[Result, ...]:
+def _results(suite: Suite, corpus: Corpus, timeout: float, context: Context) -> tuple[Result, ...]:
     table, header = _table(suite, corpus)
     about_columns = frozenset(at for at, each in enumerate(suite.expectations) if each.about_columns)
-    evaluation = context.workers.submit(
+    under_way = context.workers.submit(
         LANE,
         evaluate,
         [(each.type, each.kwargs) for each in suite.expectations],
@@ -148,7 +152,14 @@ def _results(suite: Suite, corpus: Corpus, context: Context) -> tuple[Result, ..
         table,
         header,
         frozenset(name for name, column in CANONICAL.items() if column.measured),
-    ).result()
+    )
+    try:
+        evaluation = under_way.result(timeout)
+    except TimeoutError:
+        raise CheckFailed(
+            f"{suite.file}: Great Expectations took more than {timeout:,.0f} s; look for a regular expression that "
+            "backtracks, such as (a+)+, or raise `timeout`"
+        ) from None
     if evaluation.refused:
         position, reason = evaluation.refused[0]
         raise PolicyError(f"Great Expectations does not take its arguments ({reason})", where=suite.place(position))

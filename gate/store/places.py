@@ -14,7 +14,7 @@ from gate.store.cache import Cache
 LIMIT = 10 << 30
 """Bytes kept where nobody says otherwise: some ten times what a million rows of 600 characters leave behind."""
 
-_UNITS = {"": 1, "k": 10, "m": 20, "g": 30, "t": 40}
+_UNITS = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}
 
 
 def cache_folder(start: Path) -> Path:

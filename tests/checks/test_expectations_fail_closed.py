@@ -422,3 +422,13 @@ def test_a_statistic_of_what_gate_measured_is_shown_and_one_of_the_data_is_not(r
     ]
     observed = run(frames({"stars": 41}, {"stars": 42}), entries).findings["score"].to_list()
     assert observed == [2.0, None, 2.0]
+
+
+def test_a_regular_expression_that_never_ends_is_an_error_within_the_bound(tmp_path: Path) -> None:
+    endless = expect("expect_column_values_to_match_regex", column="response", regex="^(?=(a+)+$)")
+    (tmp_path / "suite.json").write_text(json.dumps({"name": "suite", "expectations": [endless]}))
+    rows = frames({"note": "a"})
+    texts = [[{"role": "assistant", "content": "a" * 60 + "!"}]] * rows.examples.height
+    hostile = Frames(rows.examples.with_columns(messages=pl.Series(texts, dtype=EXAMPLES["messages"])), rows.malformed)
+    with LocalEngine() as engine, pytest.raises(CheckFailed, match="took more than 8 s"):
+        expectations.run(hostile, ExpectationsParams(suite="suite.json", timeout=8), Context(engine, Folders(tmp_path)))
