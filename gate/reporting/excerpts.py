@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from gate.data.frame import ROLES, Dataset
+from gate.admission.stored import StoredDataset
+from gate.data.frame import MALFORMED, ROLES
 from gate.data.masking import mask_text, mask_value
 from gate.data.views import Frames
 from gate.reporting.inert import inert
@@ -105,26 +106,25 @@ class Excerpts:
         return mask_text(text[begin:stop], spans)[start - begin : end - begin]
 
 
-def excerpts(dataset: Dataset, findings: pl.DataFrame, every: pl.DataFrame) -> Excerpts:
+def excerpts(dataset: StoredDataset, findings: pl.DataFrame, every: pl.DataFrame) -> Excerpts:
     """Fetch the texts of the rows that some findings are about, and of the rows they were compared with.
 
     Args:
         findings: those to be shown (schema `FINDINGS`); a report's worth, not a dataset's.
         every: all findings, whose spans are hidden wherever they fall.
     """
-    partners = findings["partner"].drop_nulls().unique()
-    here = findings.select("file", "row").drop_nulls().unique()
-    numbered = dataset.examples.with_row_index("index_").select("index_", "id", "file", "row")
-    twins = numbered.filter(pl.col("id").is_in(partners.implode()), pl.int_range(pl.len()).over("id") < _TWINS)
-    wanted = pl.concat([numbered.join(here, on=["file", "row"], how="semi"), twins]).unique("index_").sort("index_")
-    rows = dataset.examples[wanted["index_"].to_list()]
+    here = findings.select("file", "row").drop_nulls()
+    partners = findings["partner"].drop_nulls().unique().to_list()
+    twins = dataset.with_ids(partners).filter(pl.int_range(pl.len()).over("id") < _TWINS)
+    wanted = pl.concat([here, twins.select(pl.col(name).cast(here[name].dtype) for name in here.columns)]).unique()
+    rows = _rows_of(dataset, wanted)
 
     texts: dict[Place, dict[str, str]] = defaultdict(dict)
     roles: dict[Place, dict[str, str]] = defaultdict(dict)
     places: list[Place] = list(zip(rows["file"].to_list(), rows["row"].to_list(), strict=True))
     # Loops over the few hundred rows that are shown: their texts become HTML one by one anyway.
     # Tool calls are left out: names and keys in them are anybody's text, in which no pattern finds what is sensitive.
-    for index, name, text in Frames(rows, dataset.malformed.clear()).texts.iter_rows():
+    for index, name, text in Frames(rows, pl.DataFrame(schema=MALFORMED)).texts.iter_rows():
         if not name.endswith(".tool_calls"):
             texts[places[index]][name] = text
     for column in ("messages", "chosen", "rejected"):
@@ -139,9 +139,15 @@ def excerpts(dataset: Dataset, findings: pl.DataFrame, every: pl.DataFrame) -> E
         spans[file, row][name].append((start, end))
 
     by_id: dict[str, list[Place]] = defaultdict(list)
-    for content_id, file, row in twins.sort("file", "row").select("id", "file", "row").iter_rows():
+    ordered = twins.with_columns(pl.col("file").cast(pl.String)).sort("file", "row")
+    for content_id, file, row in ordered.select("id", "file", "row").iter_rows():
         by_id[content_id].append((file, row))
     return Excerpts(dict(texts), dict(roles), {place: dict(fields) for place, fields in spans.items()}, dict(by_id))
 
 
 _TWINS = 50  # rows of one content that are looked through for the one that is kept
+
+
+def _rows_of(dataset: StoredDataset, places: pl.DataFrame) -> pl.DataFrame:
+    """The examples (schema `EXAMPLES`) at some places (columns `file`, `row`), each once."""
+    return dataset.fetch(places)

@@ -7,12 +7,13 @@ from typing import cast
 
 import orjson
 
-from gate.admission.result import AdmissionResult, RuleOutcome
+from gate.admission.result import AdmissionResult, Comparison, RuleOutcome
 from gate.data.frame import SourceFile
 from gate.policy.model import Policy
 from gate.reporting.findings import masked_findings, masked_malformed
 from gate.reporting.schema import (
     SCHEMA,
+    ComparisonEntry,
     FileEntry,
     FindingEntry,
     MalformedEntry,
@@ -56,12 +57,17 @@ def document(result: AdmissionResult) -> ResultDocument:
         malformed=cast(list[MalformedEntry], masked_malformed(result.dataset.malformed).to_dicts()),
         policies={kind: _policy(policy) for kind, policy in result.policies.items()},
         profile=profile_of(result),
+        comparison=None if result.comparison is None else _comparison(result.comparison),
     )
 
 
 def profile_of(result: AdmissionResult) -> Profile:
     """The profile, with paths that are not Unicode made so."""
-    profile = cast(Profile, dict(result.profile))
+    return _unicode(result.profile)
+
+
+def _unicode(figures: dict[str, object]) -> Profile:
+    profile = cast(Profile, dict(figures))
     if "files" in profile:
         profile["files"] = [{**file, "path": _valid(file["path"])} for file in profile["files"]]
     return profile
@@ -80,12 +86,27 @@ def _rule(outcome: RuleOutcome) -> RuleEntry:
         tolerate=rule.tolerate,
         examined=outcome.examined,
         flagged=outcome.flagged,
+        unchanged=outcome.unchanged,
+        fixed=outcome.fixed,
         tolerated=outcome.tolerated,
         reason=None if outcome.reason is None else _valid(outcome.reason),
         trace=None if outcome.trace is None else _valid(outcome.trace),
         parameters=dict(rule.params),
         figures=dict(outcome.figures),
         seconds=round(outcome.seconds, 3),
+    )
+
+
+def _comparison(comparison: Comparison) -> ComparisonEntry:
+    return ComparisonEntry(
+        base=_valid(comparison.base),
+        revision=comparison.revision,
+        rows=comparison.rows,
+        new=comparison.new,
+        unchanged=comparison.unchanged,
+        removed=comparison.removed,
+        fixed=cast(list[FindingEntry], masked_findings(comparison.fixed).to_dicts()),
+        profile=_unicode(comparison.profile),
     )
 
 

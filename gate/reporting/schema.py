@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import ConfigDict, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
-from gate.admission.result import FailOn, Status, Verdict
+from gate.admission.result import FailOn, State, Status, Verdict
 from gate.checks.base import Remedy, Severity
 
 SCHEMA: Literal["gate.result/1"] = "gate.result/1"
@@ -34,11 +34,15 @@ class RuleEntry(TypedDict):
     examined: int
     """Rows looked at."""
     flagged: int
-    """Distinct examples with a finding at the rule's own severity."""
+    """Distinct examples with a new finding at the rule's own severity."""
+    unchanged: int
+    """The same with findings that the base has too, which do not count; 0 where there is no base."""
+    fixed: int
+    """Findings of the base that are gone."""
     tolerated: int
     """How many flagged examples would still pass."""
     reason: str | None
-    """Why it was skipped, or what went wrong."""
+    """Why it was skipped or not judged on its share, or what went wrong."""
     trace: str | None
     """The masked traceback of an errored rule."""
     parameters: dict[str, object]
@@ -72,6 +76,9 @@ class FindingEntry(TypedDict):
     """Content id of the example it was compared with."""
     score: float | None
     remedy: Remedy
+    state: State | None
+    """`unchanged`: it involves only rows that the base has too, and does not count. Everything is `new` where there is
+    no base. Null for a finding of the base that is gone."""
 
 
 @with_config(_DOCUMENTED)
@@ -198,6 +205,28 @@ class PolicyEntry(TypedDict):
 
 
 @with_config(_DOCUMENTED)
+class ComparisonEntry(TypedDict):
+    """What the dataset was compared with, and how it differs."""
+
+    base: str
+    """As it was asked for: a git revision, a path, a snapshot."""
+    revision: str | None
+    """The commit that it stands for, when it is a git revision."""
+    rows: int
+    """Rows of the base, malformed ones included."""
+    new: int
+    """Rows that the base does not have."""
+    unchanged: int
+    """Rows that both have."""
+    removed: int
+    """Rows that only the base has."""
+    fixed: list[FindingEntry]
+    """Findings of the base that are gone; files and rows are the base's."""
+    profile: Profile
+    """Figures of the base."""
+
+
+@with_config(_DOCUMENTED)
 class ResultDocument(TypedDict):
     """The judgement of a dataset."""
 
@@ -221,6 +250,8 @@ class ResultDocument(TypedDict):
     policies: dict[str, PolicyEntry]
     """By kind of example; `base` judged the rows whose kind is not known."""
     profile: Profile
+    comparison: ComparisonEntry | None
+    """Null where there was no base to compare with."""
 
 
 def result_schema() -> dict[str, object]:

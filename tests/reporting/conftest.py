@@ -5,15 +5,20 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, cast
 
 import polars as pl
 import pytest
 
-from gate.admission.profile import profile
-from gate.admission.result import FINDINGS, AdmissionResult, RuleOutcome
+from gate.admission.profile import PROFILE, completed, profile
+from gate.admission.result import FINDINGS, AdmissionResult, Comparison, RuleOutcome
+from gate.checks.base import Context, Params
+from gate.data.corpus import Corpus
 from gate.data.frame import EXAMPLES, MALFORMED, Dataset, SkippedFile, SourceFile
 from gate.data.views import Frames
+from gate.folders import Folders
 from gate.policy.model import Policy, Rule
 
 EMAIL = "maria.oliveira@contoso-mail.net"
@@ -54,7 +59,7 @@ def chat(number: int, prompt: str, answer: str, file: str = "train.jsonl", **oth
 def finding(rule: str, example: dict[str, object] | None = None, **values: object) -> dict[str, object]:
     """One finding; `example` fills in where it is."""
     at = {} if example is None else {name: example[name] for name in ("id", "file", "row")}
-    base = dict.fromkeys(FINDINGS) | {"severity": "error", "remedy": "fix", "message": "", "code": rule}
+    base = dict.fromkeys(FINDINGS) | {"severity": "error", "remedy": "fix", "message": "", "code": rule, "state": "new"}
     return base | {"rule": rule} | at | values
 
 
@@ -68,6 +73,28 @@ def rule(name: str, **values: object) -> Rule:
         "why": f"A reason for {name} that an owner of data understands.",
     }
     return Rule(**(settings | values))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class Held(Dataset):
+    """A dataset in memory that gives out rows as one in the cache does."""
+
+    def fetch(self, places: pl.DataFrame) -> pl.DataFrame:
+        wanted = places.select(pl.col("file").cast(pl.String), pl.col("row").cast(pl.UInt32))
+        return self.examples.join(wanted, on=["file", "row"], how="semi", maintain_order="left")
+
+    def with_ids(self, ids: Sequence[str]) -> pl.DataFrame:
+        return self.examples.filter(pl.col("id").is_in(list(ids))).select("id", "file", "row")
+
+
+def figures(
+    examples: pl.DataFrame, malformed: pl.DataFrame, files: Sequence[SourceFile], findings: pl.DataFrame
+) -> dict[str, object]:
+    """The profile, measured as a run measures it."""
+    frames = Frames(examples, malformed)
+    assert PROFILE.features is not None
+    features = PROFILE.features(frames, Params(), Context(cast(Any, None), Folders()))
+    return completed(profile(Corpus.of(frames, features, files=files)), findings, [])
 
 
 def build(
@@ -96,7 +123,7 @@ def build(
         )
         for name in names
     )
-    dataset = Dataset("data", frame, bad, files, tuple(skipped))
+    dataset = Held("data", frame, bad, files, tuple(skipped))
     settings: dict[str, object] = {
         "verdict": "fail",
         "reason": "pii and near_duplicates failed",
@@ -104,7 +131,7 @@ def build(
         "findings": found,
         "dataset": dataset,
         "policies": {"chat": Policy("chat", "for chat", (), digest("chat"), ("rules/admission/chat.yaml",))},
-        "profile": profile(dataset, Frames(frame, bad), found),
+        "profile": figures(frame, bad, files, found),
         "version": "0.1.0",
         "started": "2026-01-02T03:04:05+00:00",
         "seconds": 1.25,
@@ -158,6 +185,27 @@ def small_result() -> AdmissionResult:
     return build(rows, found, outcomes, malformed=[bad], skipped=[SkippedFile("README.md", "not data")])
 
 
+def compared_result() -> AdmissionResult:
+    """The small result, as a pull request that adds rows 4 to 7 and a file to a base that had been worse elsewhere."""
+    result = small_result()
+    old = (pl.col("file") == "train.jsonl") & (pl.col("row") < 4)
+    findings = result.findings.with_columns(
+        pl.when(old).then(pl.lit("unchanged")).otherwise(pl.lit("new")).cast(FINDINGS["state"]).alias("state")
+    )
+    gone = [finding("pii", None, code="IBAN", file="old.jsonl", row=9, message="an IBAN", remedy="redact", state=None,
+                    evidence=f"write to {EMAIL}", severity="error")]  # fmt: skip
+    fixed = pl.DataFrame(gone, schema=FINDINGS, orient="row")
+    changed = {"near_duplicates": {"status": "passed", "flagged": 0, "unchanged": 2}, "pii": {"fixed": 1}}
+    outcomes = tuple(replace(each, **changed.get(each.rule.id, {})) for each in result.outcomes)  # type: ignore[arg-type]
+    before = result.dataset.examples.filter(old)
+    profile_ = figures(before, result.dataset.malformed.clear(), (), findings.clear())
+    comparison = Comparison("main", "0123456789abcdef0123456789abcdef01234567", 4, 5, 3, 1, fixed, profile_)
+    return replace(
+        result, findings=findings, outcomes=outcomes, comparison=comparison, reason="names could not be judged",
+        verdict="error",
+    )  # fmt: skip
+
+
 class Make:
     """The builders, as a fixture: test modules cannot import one another."""
 
@@ -174,6 +222,11 @@ def make() -> type[Make]:
 @pytest.fixture
 def small() -> AdmissionResult:
     return small_result()
+
+
+@pytest.fixture
+def compared() -> AdmissionResult:
+    return compared_result()
 
 
 @pytest.fixture
