@@ -124,7 +124,8 @@ def export(
     done = Exported()
     with _stream(source) as copied, _stream(source) as parsed, compressed(target, compression) as out:
         cuts = _cuts(parsed, form, source, changes, made, done)
-        out.writelines(_spliced(_undamaged(copied), cuts))
+        for piece in _spliced(_undamaged(copied), cuts):
+            out.write(piece)
     return done
 
 
