@@ -11,8 +11,10 @@ BUILT_IN = {
     "structure": "gate.checks.structure",
     "exact_duplicates": "gate.checks.exact_duplicates",
     "near_duplicates": "gate.checks.near_duplicates",
+    "leakage": "gate.checks.leakage",
     "conflicting_answers": "gate.checks.conflicting_answers",
     "pii": "gate.checks.pii",
+    "secrets": "gate.checks.secrets",
     "contamination": "gate.checks.contamination",
     "expectations": "gate.checks.expectations",
 }

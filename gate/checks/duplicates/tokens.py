@@ -83,6 +83,14 @@ def tokens(texts: pl.Series) -> Tokens:
     return Tokens(hashes, offsets)
 
 
+def word_counts(texts: pl.Series) -> pl.Series:
+    """About how many words each text has, for saying that it is short: runs of anything but white space, and each
+    character by itself in scripts that put no spaces between words. Nulls stay."""
+    foreign = (texts.str.len_bytes() != texts.str.len_chars()).arg_true()
+    others = texts.gather(foreign).str.replace_all(_UNSPACED, " $0 ")
+    return texts.clone().scatter(foreign, others).str.count_matches(r"\S+")
+
+
 def _spaced(texts: pl.Series) -> pl.Series:
     """The texts with every word between ASCII characters that are none, and nothing else beyond ASCII."""
     plain = texts.str.len_bytes() == texts.str.len_chars()
