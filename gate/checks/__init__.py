@@ -16,6 +16,7 @@ BUILT_IN = {
     "pii": "gate.checks.pii",
     "secrets": "gate.checks.secrets",
     "contamination": "gate.checks.contamination",
+    "language": "gate.checks.language",
     "expectations": "gate.checks.expectations",
 }
 

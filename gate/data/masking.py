@@ -14,9 +14,13 @@ _LETTER_OR_DIGIT = re.compile(r"[^\W_]")
 
 _SENSITIVE = re.compile(
     r"""
-      -----BEGIN[ ][A-Z ]+-----.*?(?:-----END[ ][A-Z ]+-----|\Z)   # PEM blocks, also cut ones
+      -----BEGIN[ ][A-Z0-9 ]+-----.*?(?:-----END[ ][A-Z0-9 ]+-----|\Z)   # PEM blocks, also cut ones
     | (?<=://)[^\s/@]+(?=@)                                         # credentials in a URL
-    | (?i:\b(?:api[_-]?key|secret|token|passw(?:or)?d|pwd)["']?\s*[:=]\s*)\S+
+    | (?i:(?:[_-]|\b)(?:(?:api|access|account|auth|private|client|encryption|signing)[_-]?key
+      |secret(?:[_-]?(?:access[_-]?)?key)?
+      |token|credential|passw(?:or)?d|passphrase|pwd)\\*["'`]?\s*(?::=|=>|[:=])\s*)\S+
+    | hooks\.slack\.com/\S+ | \beyJ[A-Za-z0-9_=.-]{10,}                  # tokens of letters only too
+    | \b(?:sk|pk|rk|gh[a-z]|hf|npm|pypi|glpat|xox[a-z]|xapp|whsec|GOCSPX|ya29|AIza|SG)[_.-][A-Za-z0-9_.-]{16,}
     | [^\s@<>()\[\]"',;:]{1,64}@[^\s@<>()\[\]"',;:]+                     # e-mail addresses
     | \b(?:\d{1,3}\.){3}\d{1,3}\b                                    # IPv4
     | \b(?:[0-9A-Fa-f]{1,4}:|:){2,7}[0-9A-Fa-f:.]{1,}                # IPv6, MAC
