@@ -36,8 +36,8 @@ _KINDS = {"q": QUESTION, "a": ANSWER, "p": PASSAGE}
 _REFINED = 3
 """Words per n-gram in the closer look. Fewer would count words that two texts have in common by chance."""
 
-_WINDOW = 2
-"""How much of a row is looked at closely: this many times the length of the item, on either side of what is common."""
+_REACH = 2
+"""How much of a row is looked at closely: this many times the length of the item, on either side of where it is."""
 
 MATCHES = pl.Schema(
     {  # type: ignore[arg-type]  # mypy joins data type classes and instances to object
@@ -78,8 +78,12 @@ def matches(texts: Segments, index: Index, demands: Demands) -> pl.DataFrame:
     long_enough = lengths >= demands.run
     near = ~held & long_enough & (share >= demands.near / 2)
     runs = ~held & long_enough & (common.run >= demands.run)
-    cut = runs & (common.run >= demands.part * lengths) & (common.covered >= demands.contained)
-    some = held | near | runs
+    # A copy cut off: much of the item in one piece, or a text of the row that is nothing but a piece of it.
+    text, end = (np.searchsorted(texts.offsets, place, side="right") - 1 for place in (common.first, common.last))
+    piece = (common.words >= np.diff(texts.offsets)[text]) & (text == end) & (share >= demands.near / 2)
+    cut = long_enough & (piece | (runs & (common.run >= demands.part * lengths)))
+    cut &= ~held & (common.covered >= demands.contained)
+    some = held | near | runs | cut
     pairs = pl.DataFrame(
         {
             "row": common.rows[some],
@@ -90,6 +94,7 @@ def matches(texts: Segments, index: Index, demands: Demands) -> pl.DataFrame:
             "cut": cut[some],
             "runs": runs[some],
             "alone": (lengths >= demands.alone)[some],
+            "long": (common.covered >= demands.run)[some],
             "shared": index.sharing[common.parts][some],
             "first": common.first[some],
             "last": common.last[some] + index.size,
@@ -110,16 +115,16 @@ def _refined(pairs: pl.DataFrame, texts: Segments, index: Index, demands: Demand
     for at in np.flatnonzero(near):
         row, part = int(pairs["row"][int(at)]), int(pairs["part"][int(at)])
         start, end = int(index.offsets[part]), int(index.offsets[part + 1])
-        reach = _WINDOW * (end - start)
+        reach = _REACH * (end - start)
         begin, stop = texts.of_row(row)
         begin, stop = max(begin, int(pairs["first"][int(at)]) - reach), min(stop, int(pairs["first"][int(at)]) + reach)
         covered = _cover(index.hashes[start:end], texts.hashes[begin:stop])
         weights = np.diff(index.weights[start : end + 1])
         closer = float(weights[covered].sum() / weights.sum())
         share[at] = max(share[at], closer)
-        near[at] = share[at] >= demands.near and float(weights[covered].sum()) >= demands.contained
+        near[at] = share[at] >= demands.near and float(weights[covered].sum()) >= demands.run
     return pairs.with_columns(share=pl.Series(share), near=pl.Series(near) | pl.col("cut")).filter(
-        pl.col("held") | pl.col("near") | pl.col("runs")
+        pl.any_horizontal("held", "near", "runs")
     )
 
 
@@ -152,7 +157,7 @@ def _named(pairs: pl.DataFrame, texts: Segments, index: Index, demands: Demands)
     for name in _KINDS:
         own = pairs.rename({column: f"{name}_{column}" for column in pairs.columns if column not in ("row", "part")})
         found = found.join(own, left_on=["row", name], right_on=["row", "part"], how="left", maintain_order="left")
-    found = _answered(found, texts, index)
+    found = _answered(found, texts, index, demands.run)
     shared = {name: pl.col(f"{name}_shared") > demands.boilerplate for name in "qa"}
     question, answered = pl.col("q_held").fill_null(False), pl.col("answered")
     own_question = ~shared["q"] & pl.col("q_alone")
@@ -162,7 +167,7 @@ def _named(pairs: pl.DataFrame, texts: Segments, index: Index, demands: Demands)
         .then(pl.lit("contains_item"))
         .when(question & own_question)
         .then(pl.lit("question_only"))
-        .when(pl.col("a_held") & ~shared["a"] & pl.col("long_answer"))
+        .when(pl.col("a_held") & ~shared["a"] & pl.col("a_long"))
         .then(pl.lit("answer_only"))
         .when(pl.col("q_near") & ~shared["q"])
         .then(pl.lit("near_duplicate_of_item"))
@@ -191,15 +196,15 @@ def _named(pairs: pl.DataFrame, texts: Segments, index: Index, demands: Demands)
     )
 
 
-def _answered(found: pl.DataFrame, texts: Segments, index: Index) -> pl.DataFrame:
-    """The same with `has_answer`, `long_answer` (so long that its words are looked for) and `answered`: the row holds
-    the answer too, or there is none. A short one is looked for behind the question.
+def _answered(found: pl.DataFrame, texts: Segments, index: Index, run: int) -> pl.DataFrame:
+    """The same with `has_answer` and `answered`: the row holds the answer too, or there is none. An answer of fewer
+    than `run` words is looked for behind the question, whole.
 
     A Python loop over the rows that hold a question.
     """
     answers = index.part_of[found["item"].to_numpy(), ANSWER]
     lengths = np.where(answers >= 0, index.lengths[answers], 0)
-    long = lengths >= index.size
+    long = lengths >= run
     answered = (lengths == 0) | found["a_held"].fill_null(False).to_numpy()
     asked = found["q_held"].fill_null(False).to_numpy()
     for at in np.flatnonzero(asked & ~answered & ~long):
@@ -208,9 +213,7 @@ def _answered(found: pl.DataFrame, texts: Segments, index: Index) -> pl.DataFram
         _, stop = texts.of_row(int(found["row"][int(at)]))
         behind = texts.hashes[int(found["q_last"][int(at)]) : stop]
         answered[at] = _holds(behind, wanted)
-    return found.with_columns(
-        has_answer=pl.Series(lengths > 0), long_answer=pl.Series(long), answered=pl.Series(answered)
-    )
+    return found.with_columns(has_answer=pl.Series(lengths > 0), answered=pl.Series(answered))
 
 
 def _holds(words: NDArray[np.uint64], wanted: NDArray[np.uint64]) -> bool:

@@ -58,8 +58,9 @@ class Overlaps:
     run: Numbers
     """The most of them that stand side by side, where one n-gram at least stands in few parts."""
     first: Numbers
-    """Where in the row's chunk the first n-gram in common begins."""
+    """Where in the chunk the first n-gram in common begins."""
     last: Numbers
+    """Where the last one does, of those that lie together."""
     equal: NDArray[np.bool_]
     """Whether a text of the row has the very words of the part, and no others."""
 
@@ -153,14 +154,20 @@ def _covered(rows: Numbers, gram: Numbers, hits: Numbers, index: Index, boilerpl
     run = np.diff(np.concatenate((run_starts, [place.size]))) + index.size - 1
     run[np.minimum.reduceat(frequency, run_starts) > boilerplate] = 0
     longest = np.maximum.reduceat(run, np.searchsorted(run_starts, starts))
+    # Where it is: n-grams that are as far apart in the row as in the item, give or take half its length, so that one
+    # that the row has elsewhere by chance is no part of it.
+    count = np.diff(np.concatenate((starts, [place.size])))
+    shift = hit - place
+    off = np.abs(shift - np.repeat(shift[starts + count // 2], count))
+    far = off > np.repeat(index.lengths[part[starts]] // 2, count)
     return Overlaps(
         row[starts],
         part[starts],
         np.add.reduceat(weight, starts),
         np.add.reduceat(new, starts),
         longest,
-        np.minimum.reduceat(hit, starts),
-        np.maximum.reduceat(hit, starts),
+        np.minimum.reduceat(np.where(far, np.iinfo(np.int64).max, hit), starts),
+        np.maximum.reduceat(np.where(far, -1, hit), starts),
         np.zeros(starts.size, dtype=bool),
     )
 
