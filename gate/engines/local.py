@@ -33,6 +33,11 @@ def cores() -> int:
 def _begin(parent: int) -> None:
     """A worker leaves Ctrl-C to its parent, which ends it, or each would print a traceback of its own; and the
     libraries in it draw no progress bars."""
+    from loky import process_executor
+
+    # loky restarts a worker that has grown by 300 MB, which any worker does that imports what ours import; with no
+    # psutil at hand it never does.
+    process_executor._USE_PSUTIL = False
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["TQDM_DISABLE"] = "1"
     from tqdm import tqdm
