@@ -13,10 +13,11 @@ from difflib import get_close_matches
 import orjson
 from pydantic import ValidationError
 
-from gate.checks import BUILT_IN, load
+from gate.checks import load, names
 from gate.checks.base import Check, Params
 from gate.data.frame import Kind
 from gate.errors import UsageError
+from gate.folders import Folders
 from gate.policy.invalid import policy_error, unknown_check
 from gate.policy.model import Policy, Rule
 
@@ -32,7 +33,11 @@ class BoundRule:
 
 
 def bind(
-    policies: Mapping[Kind | None, Policy], *, select: Collection[str] = (), ignore: Collection[str] = ()
+    policies: Mapping[Kind | None, Policy],
+    *,
+    select: Collection[str] = (),
+    ignore: Collection[str] = (),
+    folders: Folders | None = None,
 ) -> tuple[BoundRule, ...]:
     """Every rule of every policy, bound. Kinds whose policies demand the very same share one bound rule,
     so that duplicates, say, are looked for across kinds.
@@ -41,12 +46,15 @@ def bind(
         policies: by kind of example; `None` for rows whose kind is not known.
         select: ids of rules to run, all where empty.
         ignore: ids of rules to leave out.
+        folders: where a team's own checks lie; without, there are gate's own only.
 
     Raises:
-        PolicyError: a rule names a check that does not exist, or parameters that it does not take.
+        PolicyError: a rule names a check that does not exist or cannot be loaded, or parameters that it does not take.
         UsageError: `select` or `ignore` names a rule that no policy has.
     """
     _known({rule.id for policy in policies.values() for rule in policy.rules}, [*select, *ignore])
+    where = folders or Folders()
+    known = names(where)
     bound: dict[bytes, BoundRule] = {}
     for kind, policy in policies.items():
         for rule in policy.rules:
@@ -56,7 +64,7 @@ def bind(
             if key in bound:
                 bound[key] = replace(bound[key], kinds=(*bound[key].kinds, kind))
             else:
-                check = _check(rule)
+                check = _check(rule, known, where)
                 bound[key] = BoundRule(rule, check, _params(rule, check), (kind,))
     return tuple(bound.values())
 
@@ -79,10 +87,10 @@ def _demand(rule: Rule) -> bytes:
     )
 
 
-def _check(rule: Rule) -> Check:
-    if rule.check not in BUILT_IN:
-        raise unknown_check(rule, BUILT_IN)
-    return load(rule.check)
+def _check(rule: Rule, known: Collection[str], folders: Folders) -> Check:
+    if rule.check not in known:
+        raise unknown_check(rule, known)
+    return load(rule.check, folders)
 
 
 def _params(rule: Rule, check: Check) -> Params:

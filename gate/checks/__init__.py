@@ -1,11 +1,44 @@
-"""One module per check; found by name, imported when a rule names it."""
+"""Checks: one module per check of gate's own, and those that a team writes; found by name, loaded when a rule names
+one.
+
+What a team's own check needs is here: `from gate.checks import Measurement, Params, check, found`.
+"""
 
 from __future__ import annotations
 
 from importlib import import_module
 
-from gate.checks.base import Check
+from gate.checks.base import (
+    FOUND,
+    NOTHING_FOUND,
+    Check,
+    CheckFailed,
+    Context,
+    Measurement,
+    Params,
+    check,
+    found,
+)
+from gate.data.corpus import Corpus
+from gate.data.masking import mask_text, mask_value
+from gate.data.views import Frames
 from gate.folders import Folders
+
+__all__ = [
+    "FOUND",
+    "NOTHING_FOUND",
+    "Check",
+    "CheckFailed",
+    "Context",
+    "Corpus",
+    "Frames",
+    "Measurement",
+    "Params",
+    "check",
+    "found",
+    "mask_text",
+    "mask_value",
+]
 
 BUILT_IN = {
     "structure": "gate.checks.structure",
@@ -22,16 +55,30 @@ BUILT_IN = {
 
 
 def names(folders: Folders) -> tuple[str, ...]:
-    """Every check that a rule may name here."""
-    return tuple(BUILT_IN)
+    """Every check that a rule may name here: gate's own, then those of the team. No code of theirs is run.
+
+    Raises:
+        PolicyError: a plug-in's file or name that cannot be used.
+    """
+    from gate.checks.plugins import plugin_names
+
+    return (*BUILT_IN, *plugin_names(folders, frozenset(BUILT_IN)))
 
 
 def load(name: str, folders: Folders | None = None) -> Check:
     """The check of that name.
 
+    Args:
+        folders: where a team's own checks lie; nowhere else are they looked for. Without, gate's own only.
+
     Raises:
         KeyError: no check has that name.
+        PolicyError: it is a plug-in that cannot be loaded.
     """
-    found = getattr(import_module(BUILT_IN[name]), name)
-    assert isinstance(found, Check)
-    return found
+    if name not in BUILT_IN and folders is not None:
+        from gate.checks.plugins import load_plugin
+
+        return load_plugin(name, folders, frozenset(BUILT_IN))
+    made = getattr(import_module(BUILT_IN[name]), name)
+    assert isinstance(made, Check)
+    return made

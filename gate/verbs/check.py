@@ -88,7 +88,7 @@ def check(
     kinds: tuple[Kind | None, ...] = (*KINDS, None)
     override = None if policy is None else os.fspath(policy)
     policies = {kind: policy_for(kind, override, settings, folders) for kind in kinds}
-    rules = bind(policies, select=_names(select), ignore=_names(ignore))
+    rules = bind(policies, select=_names(select), ignore=_names(ignore), folders=folders)
 
     store = open_cache(start, keep=cache)
     try:

@@ -129,7 +129,7 @@ def bound_rules(
     folders = Folders(settings.folder)
     kinds: tuple[Kind | None, ...] = (*KINDS, None)
     wanted = [each for each in kinds if kind is None or (each or UNKNOWN_KIND) == kind]
-    return bind({each: policy_for(each, policy, settings, folders) for each in wanted})
+    return bind({each: policy_for(each, policy, settings, folders) for each in wanted}, folders=folders)
 
 
 def _listed(bound: BoundRule) -> ListedRule:

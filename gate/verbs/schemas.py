@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 
 from pydantic import BaseModel
 
-from gate.checks import BUILT_IN, load
+from gate.checks import BUILT_IN, load, names
+from gate.folders import Folders
 from gate.policy.form import PolicyForm, SettingsForm
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -15,15 +16,20 @@ _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 Schema = dict[str, object]
 
 
-def policy_schema() -> Schema:
-    """The schema of a policy file. Under `with:` it knows the parameters of gate's own checks."""
+def policy_schema(folders: Folders | None = None) -> Schema:
+    """The schema of a policy file. Under `with:` it knows the parameters of gate's own checks, and of those that lie in
+    `folders`.
+
+    Raises:
+        PolicyError: a plug-in cannot be loaded.
+    """
     schema = _schema(PolicyForm, "A policy of gate")
     definitions = schema["$defs"]
     assert isinstance(definitions, dict)
     rule = definitions["RuleForm"]
     conditions = []
-    for name in BUILT_IN:
-        parameters = load(name).params.model_json_schema(ref_template=f"#/$defs/{name}.{{model}}")
+    for name in BUILT_IN if folders is None else names(folders):
+        parameters = load(name, folders).params.model_json_schema(ref_template=f"#/$defs/{name}.{{model}}")
         for inner, part in parameters.pop("$defs", {}).items():
             definitions[f"{name}.{inner}"] = part
         # A rule may say only what differs from its parent's, and take an entry of a mapping away with null.
