@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -45,27 +47,37 @@ def test_a_million_rows_lose_every_planted_duplicate_and_show_every_planted_valu
 
 
 @pytest.mark.slow
-def test_a_kill_at_any_moment_leaves_no_half_written_output(gate, tmp_path: Path, write_jsonl) -> None:
-    """SIGKILL at forty random moments; outputs are whole or absent, and the next run is right."""
+def test_an_end_at_any_moment_leaves_nothing_half_written_and_the_next_run_is_right(gate, tmp_path: Path) -> None:
+    """SIGINT, SIGTERM or SIGKILL at a hundred random moments, with a cache that is empty, half full or full: outputs
+    are whole or absent, no worker stays, and what the run left in the cache misleads nobody."""
     generate(Plan(rows=3_000, seed=5), tmp_path / "corpus")
-    data, out = tmp_path / "corpus" / "data", tmp_path / "out"
+    data, out, cache = tmp_path / "corpus" / "data", tmp_path / "out", tmp_path / "cache"
     arguments = ["check", str(data), "-o", f"json={out}/r.json", "-o", f"html={out}/r.html", "-o", f"{out}/f.parquet"]
+    environment = os.environ | {"GATE_CACHE": str(cache), "TMPDIR": str(tmp_path)}
     begun = time.monotonic()
-    assert gate(*arguments).returncode == 1
+    assert gate(*arguments, env=environment).returncode == 1
     whole = time.monotonic() - begun
     wanted = pl.read_parquet(out / "f.parquet")
-    moments = random.Random(7)
-    for _ in range(40):
+    dice = random.Random(7)
+    for number in range(100):
         for path in out.iterdir():
             path.unlink()
-        process = subprocess.Popen([sys.executable, "-m", "gate", *arguments], stderr=subprocess.DEVNULL)
-        time.sleep(moments.uniform(0, whole * 1.1))
+        if number % 3 == 0:
+            shutil.rmtree(cache, ignore_errors=True)
+        elif number % 3 == 1:
+            for path in cache.rglob("*.json"):
+                if dice.random() < 0.5:
+                    path.unlink()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gate", *arguments], stderr=subprocess.DEVNULL, env=environment
+        )
+        time.sleep(dice.uniform(0, whole * 1.1))
         try:
             workers = psutil.Process(process.pid).children(recursive=True)
         except psutil.NoSuchProcess:
             workers = []
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.send_signal(dice.choice([signal.SIGINT, signal.SIGTERM, signal.SIGKILL]))
+        assert process.wait(timeout=60) in (1, 130, 143, -signal.SIGINT, -signal.SIGTERM, -signal.SIGKILL)
         if (out / "f.parquet").exists():
             assert pl.read_parquet(out / "f.parquet").equals(wanted)
         if (out / "r.html").exists():
@@ -73,6 +85,9 @@ def test_a_kill_at_any_moment_leaves_no_half_written_output(gate, tmp_path: Path
         if (out / "r.json").exists():
             assert (out / "r.json").read_text().rstrip().endswith("}")
         _, alive = psutil.wait_procs(workers, timeout=20)
-        assert alive == [], "a worker outlives the command that was killed"
-    assert gate(*arguments).returncode == 1
-    assert pl.read_parquet(out / "f.parquet").equals(wanted)
+        assert alive == [], "a worker outlives the command that was ended"
+        if number % 10 == 9:
+            assert gate(*arguments, env=environment).returncode == 1
+            assert pl.read_parquet(out / "f.parquet").equals(wanted)
+    left = [path.name for path in tmp_path.iterdir() if path.name.startswith("gate-work-")]
+    assert left == []
