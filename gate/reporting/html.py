@@ -61,11 +61,11 @@ def _render(result: AdmissionResult, folders: Folders, drawn: Sequence[Chart], l
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(number=_number, share=_share, bytes=_bytes, line=one_line, score=_score)
+    environment.filters.update(number=_number, share=_share, bytes=_bytes, line=one_line, score=_score, figure=_figure)
     try:
         template = environment.get_template("admission.html.j2")
         return template.render(
-            page=page(result, drawn, limits),
+            page=page(result, drawn, limits, folders),
             result=result,
             policy=policy,
             # Safe: files of the repository and drawings of our own, no text of a dataset.
@@ -111,6 +111,11 @@ def _bytes(size: int) -> str:
     while value >= 1000 and len(units) > 1:
         value, units = value / 1000, units[1:]
     return f"{value:.0f} {units[0]}" if units[0] == "B" or value >= 100 else f"{value:.1f} {units[0]}"
+
+
+def _figure(value: float) -> str:
+    """A count as it is, a mean with one decimal place."""
+    return f"{value:,.0f}" if value == round(value) or abs(value) >= 100 else f"{value:,.1f}"
 
 
 def _score(value: float) -> str:

@@ -25,7 +25,7 @@ from gate.reporting.schema import (
     result_schema,
 )
 
-__all__ = ["document", "profile_of", "result_schema", "to_json"]
+__all__ = ["document", "figures_of", "profile_of", "result_schema", "to_json"]
 
 # Valid in JSON as they are, but able to rearrange or hide what a terminal shows: DEL, C1, bidirectional, invisible.
 _UNSEEN = re.compile("[\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
@@ -63,10 +63,11 @@ def document(result: AdmissionResult) -> ResultDocument:
 
 def profile_of(result: AdmissionResult) -> Profile:
     """The profile, with paths that are not Unicode made so."""
-    return _unicode(result.profile)
+    return figures_of(result.profile)
 
 
-def _unicode(figures: dict[str, object]) -> Profile:
+def figures_of(figures: dict[str, object]) -> Profile:
+    """Figures of a dataset, with paths that are not Unicode made so."""
     profile = cast(Profile, dict(figures))
     if "files" in profile:
         profile["files"] = [{**file, "path": _valid(file["path"])} for file in profile["files"]]
@@ -106,7 +107,7 @@ def _comparison(comparison: Comparison) -> ComparisonEntry:
         unchanged=comparison.unchanged,
         removed=comparison.removed,
         fixed=cast(list[FindingEntry], masked_findings(comparison.fixed).to_dicts()),
-        profile=_unicode(comparison.profile),
+        profile=figures_of(comparison.profile),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -37,12 +38,19 @@ class Format:
     binary: bool = False
     templated: bool = False
     """The function also takes the folders in which a user's own templates may lie."""
+    afterwards: str | None = None
+    """`module:function` that is told of the result once the output is written."""
 
 
 FORMATS: dict[str, Format] = {
     "json": Format("gate.reporting.json_report:to_json", "-", (".json",)),
     "html": Format("gate.reporting.html:to_html", "gate-report.html", (".html", ".htm"), templated=True),
     "parquet": Format("gate.reporting.findings_file:to_parquet", "findings.parquet", (".parquet",), binary=True),
+    "markdown": Format("gate.reporting.markdown:to_markdown", "gate-report.md", (".md", ".markdown"), templated=True),
+    "sarif": Format("gate.reporting.sarif:to_sarif", "gate.sarif", (".sarif",)),
+    "junit": Format("gate.reporting.junit:to_junit", "gate-junit.xml", (".xml",)),
+    "github": Format("gate.reporting.github:to_github", "-", (), afterwards="gate.reporting.github:publish"),
+    "gitlab": Format("gate.reporting.gitlab:to_gitlab", "gl-code-quality-report.json", ()),
 }
 
 
@@ -67,7 +75,7 @@ def parse_output(spec: str) -> Output:
             raise UsageError(f"no path behind `{spec}`", remedy=f"write `{name}=PATH`, or `{name}` alone")
         return _output(name, path or FORMATS[name].default)
     for known, each in FORMATS.items():
-        if spec.lower().endswith(each.suffixes):
+        if each.suffixes and spec.lower().endswith(each.suffixes):
             return _output(known, spec)
     listed = ", ".join(FORMATS)
     raise UsageError(f"`{spec}` names no output format", remedy=f"write FORMAT or FORMAT=PATH; formats: {listed}")
@@ -117,23 +125,32 @@ def write(result: AdmissionResult, output: Output, folders: Folders | None = Non
         OutputError: the folder cannot be made or written to, the path is a folder, or the disk is full.
     """
     kind = FORMATS[output.format]
-    module, _, function = kind.renderer.partition(":")
-    render = getattr(import_module(module), function)
+    render = _function(kind.renderer)
     rendered = cast(str | bytes, render(result, folders) if kind.templated else render(result))
     content = rendered.encode() if isinstance(rendered, str) else rendered
-    if output.path is None:
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
-        return None
     try:
-        _put(content, output.path)
+        if output.path is None:
+            sys.stdout.buffer.write(content)
+            sys.stdout.buffer.flush()
+        else:
+            _put(content, output.path)
+        if kind.afterwards is not None:
+            _function(kind.afterwards)(result)
+    except BrokenPipeError:
+        raise  # whoever read standard output went away
     except OSError as error:
         raise OutputError(
             f"the {output.format} report could not be written: {error.strerror or error}",
-            where=os.fspath(output.path),
+            where=None if output.path is None else os.fspath(output.path),
             remedy=f"name a file in a folder that can be written to: --output {output.format}=PATH",
         ) from error
     return output.path
+
+
+def _function(name: str) -> Callable[..., object]:
+    module, _, function = name.partition(":")
+    found: Callable[..., object] = getattr(import_module(module), function)
+    return found
 
 
 def _put(content: bytes, path: Path) -> None:

@@ -12,16 +12,16 @@ import polars as pl
 
 from gate.admission.result import AdmissionResult, RuleOutcome, Status
 from gate.data.frame import SkippedFile, SourceFile
+from gate.folders import Folders
 from gate.policy.model import Policy
+from gate.reporting.changes import Change, changes
 from gate.reporting.charts import Chart
 from gate.reporting.clusters import Cluster, sample_clusters
 from gate.reporting.excerpts import Excerpts, Piece, excerpts
 from gate.reporting.findings import masked_findings, masked_malformed
 from gate.reporting.inert import one_line
+from gate.reporting.levels import STATUSES, in_order
 from gate.reporting.worst import worst_first
-
-STATUSES: tuple[Status, ...] = ("errored", "failed", "warned", "passed", "skipped")
-"""In the order in which they are shown: what blocks comes first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,8 @@ class Limits:
     malformed: int = 100
     files: int = 200
     skipped: int = 100
+    changes: int = 100
+    fixed: int = 200
 
     def scaled(self, share: float) -> Limits:
         """A smaller page: every limit times a share below 1, but at least 1."""
@@ -53,6 +55,8 @@ class Row:
     """One finding."""
 
     severity: str
+    unchanged: bool
+    """The base has it too, so that it does not count."""
     place: str
     field: str | None
     code: str
@@ -71,6 +75,8 @@ class Group:
     status: Status
     why: str
     total: int
+    unchanged: int
+    """How many of them the base has too."""
     codes: tuple[tuple[str, int], ...]
     """How often each code was found, the most frequent first."""
     rows: tuple[Row, ...]
@@ -108,6 +114,14 @@ class Page:
     skipped_total: int
     policies: tuple[tuple[Policy, tuple[str, ...]], ...]
     """Each policy with the kinds it judged."""
+    unchanged: int
+    """Findings that the base has too."""
+    changes: tuple[Change, ...]
+    """Figures that differ from the base's, the riskiest first."""
+    changes_total: int
+    fixed: tuple[Row, ...]
+    """Findings of the base that are gone."""
+    fixed_total: int
 
     @property
     def anchors(self) -> dict[str, str]:
@@ -115,14 +129,17 @@ class Page:
         return {group.rule: f"rule-{number}" for number, group in enumerate(self.groups, start=1)}
 
 
-def page(result: AdmissionResult, drawn: Sequence[Chart], limits: Limits) -> Page:
+def page(result: AdmissionResult, drawn: Sequence[Chart], limits: Limits, folders: Folders | None = None) -> Page:
     """Choose what is shown of a result.
 
     Args:
         drawn: the charts, which do not depend on the limits.
+        folders: where a team's own thresholds of changes may lie.
     """
     dataset = result.dataset
-    outcomes = tuple(sorted(result.outcomes, key=lambda outcome: STATUSES.index(outcome.status)))
+    outcomes = tuple(in_order(result.outcomes))
+    changed = changes(result, folders)
+    gone = None if result.comparison is None else result.comparison.fixed
     counted = {status: sum(outcome.status == status for outcome in outcomes) for status in STATUSES}
     malformed = masked_malformed(dataset.malformed.head(limits.malformed))
     return Page(
@@ -140,7 +157,18 @@ def page(result: AdmissionResult, drawn: Sequence[Chart], limits: Limits) -> Pag
         skipped=dataset.skipped[: limits.skipped],
         skipped_total=len(dataset.skipped),
         policies=_policies(result.policies),
+        unchanged=result.findings.filter(pl.col("state") == "unchanged").height,
+        changes=changed[: limits.changes],
+        changes_total=len(changed),
+        fixed=() if gone is None else _fixed(gone.head(limits.fixed)),
+        fixed_total=0 if gone is None else gone.height,
     )
+
+
+def _fixed(findings: pl.DataFrame) -> tuple[Row, ...]:
+    """Findings of the base: their rows are not here, so there is no text to show of them."""
+    nothing = Excerpts({}, {}, {})
+    return tuple(_row(row, nothing, Limits()) for row in masked_findings(findings).iter_rows(named=True))
 
 
 def _groups(result: AdmissionResult, outcomes: Sequence[RuleOutcome], limits: Limits) -> tuple[Group, ...]:
@@ -169,6 +197,7 @@ def _groups(result: AdmissionResult, outcomes: Sequence[RuleOutcome], limits: Li
                 status=outcome.status if outcome else "failed",
                 why=outcome.rule.why if outcome else "",
                 total=found.height,
+                unchanged=found.filter(pl.col("state") == "unchanged").height,
                 codes=tuple((one_line(code or "–", 60), count) for code, count in codes.iter_rows()),
                 rows=tuple(_row(row, texts, limits) for row in masked_findings(samples[rule]).iter_rows(named=True)),
                 clusters=paired[rule].side_by_side(texts, limits.text),
@@ -186,6 +215,7 @@ def _row(finding: dict[str, object], texts: Excerpts, limits: Limits) -> Row:
     evidence, score = text("evidence"), finding["score"]
     return Row(
         severity=str(finding["severity"]),
+        unchanged=finding["state"] == "unchanged",
         place=place_of(finding["file"], finding["row"]),
         field=None if finding["field"] is None else one_line(str(finding["field"]), 80),
         code=one_line(text("code") or "", 60),

@@ -5,6 +5,9 @@ Only `rich.text.Text` is printed, so that no text of a dataset is ever read as m
 
 from __future__ import annotations
 
+import os
+import re
+
 import polars as pl
 from rich import box
 from rich.console import Console
@@ -13,8 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from gate.admission.result import AdmissionResult, RuleOutcome, Status, Verdict
+from gate.reporting.counts import base_told, counted, findings_told
 from gate.reporting.findings import masked_findings
-from gate.reporting.inert import one_line
+from gate.reporting.inert import one_line as _one_line
 from gate.reporting.kinds import kinds_of
 from gate.reporting.progress import Progress
 from gate.reporting.worst import worst_of_each
@@ -38,16 +42,28 @@ STATUS_STYLES: dict[Status, str] = {
 _SEVERITY_STYLES = {"error": "red", "warning": "yellow", "info": "dim"}
 
 
+_COMMAND = re.compile(r"::|##\[")
+"""What a line of a job's log on GitHub begins or holds when the runner takes it for a command."""
+
+
+def one_line(text: str, limit: int | None = None) -> str:
+    """The text on a single line, inert, and no command to a runner that reads the log."""
+    shown = _one_line(text, limit)
+    return _COMMAND.sub(lambda m: " ".join(m.group()), shown) if os.environ.get("GITHUB_ACTIONS") else shown
+
+
 def render(result: AdmissionResult, console: Console) -> None:
     """Print the result. Readable at 80 columns; coloured only where the console is a terminal."""
     console.print()
     console.print(
         Text.assemble((result.verdict.upper(), VERDICT_STYLES[result.verdict]), "  ", one_line(result.reason))
     )
+    if result.comparison is not None:
+        console.print(Text(one_line(base_told(result.comparison))))
     console.print()
-    console.print(_rules(result))
+    console.print(_compared_rules(result) if result.comparison is not None else _rules(result))
     _reasons(result.outcomes, console)
-    _worst(result.findings, console)
+    _worst(result, console)
     _counts(result, console)
     _next(result, console)
 
@@ -72,6 +88,28 @@ def _rules(result: AdmissionResult) -> Table:
     return table
 
 
+def _compared_rules(result: AdmissionResult) -> Table:
+    """The rules where there is a base: what is new counts, what is unchanged or fixed is told."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    table.add_column("rule", overflow="fold")
+    for name in ("new", "unchanged", "fixed", "examined", "tolerated"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    ids = [outcome.rule.id for outcome in result.outcomes]
+    for outcome in sorted(result.outcomes, key=lambda outcome: list(STATUS_STYLES).index(outcome.status)):
+        judged = outcome.status not in ("errored", "skipped")
+        numbers = (outcome.flagged, outcome.unchanged, outcome.fixed, outcome.examined, outcome.tolerated)
+        rule = Text(one_line(outcome.rule.id))
+        if ids.count(outcome.rule.id) > 1:
+            rule.append(f" {kinds_of(outcome, result)}", style="dim")
+        table.add_row(
+            rule,
+            *(Text(f"{number:,}" if judged else "–") for number in numbers),
+            Text(outcome.status, style=STATUS_STYLES[outcome.status]),
+        )
+    return table
+
+
 def _reasons(outcomes: tuple[RuleOutcome, ...], console: Console) -> None:
     """Why a rule was not judged, in full: nothing may seem to have passed that never ran."""
     for outcome in outcomes:
@@ -81,12 +119,16 @@ def _reasons(outcomes: tuple[RuleOutcome, ...], console: Console) -> None:
             console.print(line.append(one_line(outcome.reason, 600)))
 
 
-def _worst(findings: pl.DataFrame, console: Console) -> None:
+def _worst(result: AdmissionResult, console: Console) -> None:
+    """The worst findings that count."""
+    findings = result.findings.filter(pl.col("state") == "new")
     if findings.is_empty():
         return
     worst = masked_findings(worst_of_each(findings, WORST))
     console.print()
-    heading = f"The worst {worst.height} of {findings.height:,} findings" if findings.height > WORST else "Findings"
+    new = "new " if result.comparison is not None else ""
+    some = f"The worst {worst.height} of {findings.height:,} {new}findings"
+    heading = some if findings.height > WORST else f"{new}findings".capitalize()
     console.print(Text(heading, style="bold"))
     for finding in worst.iter_rows(named=True):
         place = "dataset" if finding["file"] is None else one_line(finding["file"], 200)
@@ -108,19 +150,13 @@ def _worst(findings: pl.DataFrame, console: Console) -> None:
 def _counts(result: AdmissionResult, console: Console) -> None:
     files, skipped = result.dataset.files, len(result.dataset.skipped)
     examples, malformed = sum(file.examples for file in files), sum(file.malformed for file in files)
-    by_severity = dict(result.findings.group_by("severity").len().iter_rows())
-    found = ", ".join(
-        f"{by_severity[name]:,} {plural if by_severity[name] != 1 else name}"
-        for name, plural in (("error", "errors"), ("warning", "warnings"), ("info", "info"))
-        if name in by_severity
-    )
     console.print()
     console.print(
         Text(f"{examples + malformed:,} rows read = {examples:,} examples + {malformed:,} malformed, ").append(
-            f"from {_count(len(files), 'file')}" + (f" ({_count(skipped, 'other file')} skipped)" if skipped else "")
+            f"from {counted(len(files), 'file')}" + (f" ({counted(skipped, 'other file')} skipped)" if skipped else "")
         )
     )
-    console.print(Text(f"{found or 'no findings'}; {result.seconds:.1f} s"))
+    console.print(Text(f"{findings_told(result)}; {result.seconds:.1f} s"))
 
 
 def _next(result: AdmissionResult, console: Console) -> None:
@@ -133,7 +169,3 @@ def _next(result: AdmissionResult, console: Console) -> None:
     ]
     for command in list(dict.fromkeys(commands))[:3]:
         console.print(Text.assemble(("what it means, and what to do: ", "dim"), command), soft_wrap=True)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

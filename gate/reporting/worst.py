@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 _ORDER = (
+    pl.col("state").to_physical().fill_null(0),  # new, unchanged
     pl.col("severity").to_physical(),  # error, warning, info
     pl.col("remedy").to_physical(),  # drop, redact, fix, review
     -pl.col("score").fill_nan(None).fill_null(-1.0),
@@ -14,7 +15,7 @@ _ORDER = (
 
 
 def worst_first(findings: pl.DataFrame) -> pl.DataFrame:
-    """The findings by severity, then the remedy that costs most, the score, the file and the row."""
+    """The findings, new ones first, by severity, then the remedy that costs most, the score, the file and the row."""
     return findings.sort(_ORDER, maintain_order=True)
 
 
@@ -24,5 +25,6 @@ def worst_of_each(findings: pl.DataFrame, count: int) -> pl.DataFrame:
     again = pl.int_range(pl.len()).over("rule", "severity", "file", "row").alias("again")
     turn = pl.int_range(pl.len()).over("rule", "severity").alias("turn")
     severity = pl.col("severity").to_physical()
+    state = pl.col("state").to_physical().fill_null(0)
     ranked = worst_first(findings).with_columns(again).sort("again", maintain_order=True).with_columns(turn)
-    return ranked.sort([severity, "again", "turn"], maintain_order=True).head(count).drop("again", "turn")
+    return ranked.sort([state, severity, "again", "turn"], maintain_order=True).head(count).drop("again", "turn")

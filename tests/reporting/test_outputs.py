@@ -26,6 +26,13 @@ from gate.reporting.outputs import FORMATS, Output, parse_output, write
         ("findings.parquet", Output("parquet", Path("findings.parquet"))),
         ("runs/lr=1e-4/report.html", Output("html", Path("runs/lr=1e-4/report.html"))),
         ("json=a=b.txt", Output("json", Path("a=b.txt"))),
+        ("github", Output("github", None)),
+        ("markdown", Output("markdown", Path("gate-report.md"))),
+        ("comment.md", Output("markdown", Path("comment.md"))),
+        ("gate.sarif", Output("sarif", Path("gate.sarif"))),
+        ("junit", Output("junit", Path("gate-junit.xml"))),
+        ("tests.xml", Output("junit", Path("tests.xml"))),
+        ("gitlab", Output("gitlab", Path("gl-code-quality-report.json"))),
     ],
 )
 def test_a_spec_names_a_format_and_a_place(spec: str, expected: Output) -> None:
@@ -49,9 +56,7 @@ def test_every_format_writes_a_file(small: AdmissionResult, tmp_path: Path) -> N
         path = tmp_path / "made" / "on the way" / f"r.{name}"
         assert write(small, Output(name, path)) == path
         assert path.stat().st_size > 500
-    assert sorted(path.name for path in (tmp_path / "made" / "on the way").iterdir()) == [
-        "r.html", "r.json", "r.parquet",
-    ]  # fmt: skip
+    assert {path.name for path in (tmp_path / "made" / "on the way").iterdir()} == {f"r.{name}" for name in FORMATS}
 
 
 def test_standard_output_gets_the_document_and_nothing_else(
