@@ -15,6 +15,7 @@ from gate.version import __version__
 COMMANDS = {
     "cache": ("gate.cli.cache", "Show and clear what is kept between runs."),
     "check": ("gate.cli.check", "Judge a dataset: a verdict, the rows behind it, and what to do about them."),
+    "diff": ("gate.cli.diff", "Compare two datasets: rows added, removed, changed or moved, and every figure."),
     "fix": ("gate.cli.fix", "Write a dataset anew without what can be mended safely."),
     "rules": ("gate.cli.rules", "List the rules of a policy, and explain any of them."),
 }
