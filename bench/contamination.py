@@ -161,27 +161,23 @@ def decon(folder: Path, answers: bool = True) -> Rows:
     import decon as library
 
     def run() -> set[int]:
-        (folder / "decon/evals").mkdir(parents=True, exist_ok=True)
-        (folder / "decon/train").mkdir(exist_ok=True)
-        with (folder / "decon/evals/set.jsonl").open("w") as out:
+        own = Path(tempfile.mkdtemp(dir=folder))  # decon leaves an older report of the same name as it is
+        (own / "evals").mkdir()
+        (own / "train").mkdir()
+        with (own / "evals/set.jsonl").open("w") as out:
             for at, each in enumerate(records(folder / "evaluation.jsonl")):
-                told = {
-                    "eval_key": "set",
-                    "eval_instance_index": at,
-                    "split": "test",
-                    "passage": None,
-                    "doc_id": at + 1,
-                }
-                told |= {"is_correct": True, "fingerprint": str(at)}
-                out.write(json.dumps({**told, "question": each["question"], "answer": each["answer"]}) + "\n")
-        with (folder / "decon/train/rows.jsonl").open("w") as out:
+                told = {"eval_key": "set", "eval_instance_index": at, "split": "test", "passage": None}
+                told |= {"doc_id": at + 1, "is_correct": True, "fingerprint": str(at)}
+                told |= {"question": each["question"], "answer": each["answer"] if answers else None}
+                out.write(json.dumps(told) + "\n")
+        with (own / "train/rows.jsonl").open("w") as out:
             for each in records(folder / "train/train.jsonl"):
                 out.write(json.dumps({"text": each["question"] + "\n" + each["answer"]}) + "\n")
-        reports = folder / "decon/reports"
+        reports = own / "reports"
         library.detect(
             library.Config(
-                training_dir=str(folder / "decon/train"),
-                evals_dir=str(folder / "decon/evals"),
+                training_dir=str(own / "train"),
+                evals_dir=str(own / "evals"),
                 report_output_dir=str(reports),
                 worker_threads=1,
             )
