@@ -48,6 +48,7 @@ BUILT_IN = {
     "conflicting_answers": "gate.checks.conflicting_answers",
     "pii": "gate.checks.pii",
     "secrets": "gate.checks.secrets",
+    "encoding": "gate.checks.encoding",
     "contamination": "gate.checks.contamination",
     "language": "gate.checks.language",
     "expectations": "gate.checks.expectations",
