@@ -36,7 +36,7 @@ def counted(result: DiffResult) -> dict[str, int]:
 def compare(tmp_path: Path, write_jsonl: WriteJsonl) -> Callable[..., DiffResult]:
     def run(a: Iterable[Mapping[str, object]], b: Iterable[Mapping[str, object]], show: int = 20) -> DiffResult:
         return diff(
-            write_jsonl(tmp_path / "a" / "rows.jsonl", a), write_jsonl(tmp_path / "b" / "rows.jsonl", b), **options
+            write_jsonl(tmp_path / "a" / "rows.jsonl", a), write_jsonl(tmp_path / "b" / "rows.jsonl", b), show=show
         )
 
     return run
