@@ -17,6 +17,7 @@ COMMANDS = {
     "check": ("gate.cli.check", "Judge a dataset: a verdict, the rows behind it, and what to do about them."),
     "diff": ("gate.cli.diff", "Compare two datasets: rows added, removed, changed or moved, and every figure."),
     "fix": ("gate.cli.fix", "Write a dataset anew without what can be mended safely."),
+    "init": ("gate.cli.init", "Set a repository of data up: settings, workflows, a pre-commit hook."),
     "rules": ("gate.cli.rules", "List the rules of a policy, and explain any of them."),
 }
 
