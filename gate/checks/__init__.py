@@ -49,8 +49,16 @@ BUILT_IN = {
     "pii": "gate.checks.pii",
     "secrets": "gate.checks.secrets",
     "encoding": "gate.checks.encoding",
+    "answer_format": "gate.checks.answer_format",
     "contamination": "gate.checks.contamination",
     "language": "gate.checks.language",
+    "size": "gate.checks.size",
+    "splits": "gate.checks.splits",
+    "balance": "gate.checks.balance",
+    "diversity": "gate.checks.diversity",
+    "synthetic": "gate.checks.synthetic",
+    "card": "gate.checks.card",
+    "drift": "gate.checks.drift",
     "expectations": "gate.checks.expectations",
 }
 
