@@ -198,7 +198,8 @@ def compared_result() -> AdmissionResult:
     changed = {"near_duplicates": {"status": "passed", "flagged": 0, "unchanged": 2}, "pii": {"fixed": 1}}
     outcomes = tuple(replace(each, **changed.get(each.rule.id, {})) for each in result.outcomes)  # type: ignore[arg-type]
     before = result.dataset.examples.filter(old)
-    profile_ = figures(before, result.dataset.malformed.clear(), (), findings.clear())
+    file = replace(result.dataset.files[0], examples=3, malformed=1)
+    profile_ = figures(before, result.dataset.malformed.clear(), [file], findings.clear())
     comparison = Comparison("main", "0123456789abcdef0123456789abcdef01234567", 4, 5, 3, 1, fixed, profile_)
     return replace(
         result, findings=findings, outcomes=outcomes, comparison=comparison, reason="names could not be judged",
