@@ -50,6 +50,7 @@ BUILT_IN = {
     "secrets": "gate.checks.secrets",
     "encoding": "gate.checks.encoding",
     "answer_format": "gate.checks.answer_format",
+    "consistency": "gate.checks.consistency",
     "contamination": "gate.checks.contamination",
     "language": "gate.checks.language",
     "size": "gate.checks.size",
