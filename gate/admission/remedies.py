@@ -1,14 +1,12 @@
 """What can be done about findings without asking a person: which rows go, and which texts are written anew.
 
 A row goes where a finding says `drop`. Personal data and secrets (`redact`, with a span) give way to a placeholder that
-says what stood there, through presidio-anonymizer. Findings of the check `encoding` are mended by what their code says
-is wrong. Everything else is for a person to decide, and so is a file that is damaged as a whole.
+says what stood there, through presidio-anonymizer. What the check `encoding` finds is mended by its own repair.
+Everything else is for a person to decide, and so is a file that is damaged as a whole.
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -18,6 +16,7 @@ import orjson
 import polars as pl
 
 from gate.admission.result import RuleOutcome
+from gate.checks.encoding_repair import repaired
 from gate.data.convert import Example
 from gate.data.export import Changes
 from gate.data.strings import text_of
@@ -30,12 +29,6 @@ ENCODING = "encoding"
 
 Action = str
 ACTIONS = ("dropped", "redacted", "mended")
-
-_INVISIBLE = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u200b\u2060-\u2064\u206a-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff]"
-)
-"""Characters that no text needs: controls but for tab and line ends, and zero-width ones but for the joiners, which
-Persian, Indian scripts and emoji are written with, and the marks of direction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +46,8 @@ class TextEdits:
     """What is to be done to one text of an example: redactions first, then the mending of its encoding."""
 
     spans: list[Span] = field(default_factory=list)
-    mend: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
-    """By code of `encoding`, where."""
+    mend: bool = False
+    """Put right what `encoding` finds."""
 
     def apply(self, text: str, offset: int = 0) -> str:
         """A text with everything done to it.
@@ -68,9 +61,7 @@ class TextEdits:
             if span.start < offset + len(text) and span.end > offset
         ]
         text = redacted(text, inside) if inside else text
-        for code in self.mend:
-            text = mended(text, code)
-        return text
+        return repaired(text) if self.mend else text
 
 
 @dataclass(slots=True)
@@ -108,6 +99,8 @@ def _placed(text: str, edits: TextEdits, strings: Sequence[str]) -> dict[str, st
         parts = {each: text.find(each) for each in strings if each and each in text}
         candidates = {each: edits.apply(each, start) for each, start in parts.items()}
     changed = {old: new for old, new in candidates.items() if new != old}
+    if edits.mend and not changed:  # inside JSON, where characters may be written as escapes
+        changed = {each: mended for each in strings if (mended := repaired(each)) != each}
     if edits.spans and not _all_gone(text, edits, changed):
         changed |= _by_value(text, edits, strings, changed)
     return changed
@@ -157,17 +150,6 @@ def _anonymizer() -> AnonymizerEngine:
     from presidio_anonymizer import AnonymizerEngine
 
     return AnonymizerEngine()  # type: ignore[no-untyped-call]  # its constructor carries no annotations
-
-
-def mended(text: str, code: str) -> str:
-    """The text without the fault that a code of `encoding` names; the same where only a person can tell."""
-    if "mojibake" in code:
-        import ftfy
-
-        return ftfy.fix_encoding(text)
-    if "normal" in code or "nfc" in code:
-        return unicodedata.normalize("NFC", text)
-    return _INVISIBLE.sub("", text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,5 +204,5 @@ def _changes(findings: pl.DataFrame) -> Changes:
         if action == "redacted":
             edits.spans.append(Span(start, end, code, score or 0.0))
         else:
-            edits.mend.setdefault(code, []).append((start or 0, end or 0))
+            edits.mend = True
     return Changes(drop, rewrite, ids)

@@ -8,6 +8,7 @@ EPILOG = """\b
 Examples:
   gate diff data-old/ data/
   gate diff data/ data-fixed/ --output html=diff.html
+  gate diff HEAD~1:data data
   gate diff old.jsonl new.parquet --output json | jq .rows
 
 \b
@@ -33,7 +34,8 @@ Exit codes, as `diff` has them: 0 the same, 1 different, 2 a path or an argument
 def command(a: str, b: str, output: tuple[str, ...], show: int, quiet: bool) -> int:
     """Compare two datasets: rows added, removed, changed or moved between splits, and every figure that changed.
 
-    A and B are a file, a folder or a glob each, in any format: the same row in another format is the same row.
+    A and B are a file, a folder or a glob each, or REVISION:PATH as git had it; in any format: the same row in
+    another format is the same row.
     """
     from rich.console import Console
 

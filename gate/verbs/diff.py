@@ -7,8 +7,10 @@ read again for their texts, which are masked at once.
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +27,7 @@ from gate.data.frame import EXAMPLES, MALFORMED, SourceFile
 from gate.data.masking import mask_text
 from gate.data.read import no_dataset
 from gate.data.read_file import FileReader
+from gate.data.revision import checkout
 from gate.data.views import Frames
 from gate.engines.local import LocalEngine
 from gate.errors import UsageError
@@ -51,7 +54,7 @@ def diff(
     """Compare two datasets.
 
     Args:
-        a, b: a file, a folder or a glob each.
+        a, b: a file, a folder or a glob each, or `REVISION:PATH` as git had it.
         show: of how many rows per kind of change the texts are fetched.
 
     Raises:
@@ -64,7 +67,12 @@ def diff(
             raise UsageError("standard input cannot be compared", remedy="write it to a file first")
     if show < 0:
         raise UsageError(f"show is {show}", remedy="write how many rows of each kind are to be shown, 0 or more")
-    left, right = _read(a, on_stage), _read(b, on_stage)
+    with ExitStack() as stack:
+        return _compared(a, b, stack, show, on_stage, begun)
+
+
+def _compared(a: Path_, b: Path_, stack: ExitStack, show: int, on_stage: OnStage, begun: float) -> DiffResult:
+    left, right = (_read(*_placed(path, stack), on_stage) for path in (a, b))
     found = differences(left.keys, right.keys)
     shown = pl.concat([found.rows.filter(pl.col("change") == change).head(show) for change in CHANGES])
     only_a = left.malformed.height - _common(left.malformed, right.malformed)
@@ -86,6 +94,23 @@ def diff(
     )
 
 
+def _placed(path: Path_, stack: ExitStack) -> tuple[Path_, Path]:
+    """What to read, and where its settings are looked for from: those of the working tree, for a revision too.
+
+    Raises:
+        InputError: there is no such revision, or it has nothing there.
+    """
+    here = Path(path)
+    revision, colon, name = os.fspath(path).partition(":")
+    if here.exists() or not colon or not revision or (len(revision) == 1 and os.name == "nt"):
+        return path, here if here.exists() else Path()
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="gate-diff-"))
+    asked = Path(name or ".")
+    place = checkout(revision, [asked], Path(folder)).places[asked]
+    assert place is not None  # a revision that has nothing there is an error
+    return place, asked if asked.exists() else Path()
+
+
 @dataclass(slots=True)
 class _Side:
     found: Found
@@ -95,9 +120,9 @@ class _Side:
     profile: Profile = field(default_factory=dict)
 
 
-def _read(path: Path_, on_stage: OnStage) -> _Side:
+def _read(path: Path_, home: Path, on_stage: OnStage) -> _Side:
     found = find_sources([path])
-    columns = find_settings(Path(path) if Path(path).exists() else Path()).columns
+    columns = find_settings(home).columns
     side = _Side(found, columns)
     rows, features, malformed = [], [], [pl.DataFrame(schema=MALFORMED)]
     files: list[SourceFile] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -182,6 +183,23 @@ def test_what_is_no_dataset_cannot_be_compared(tmp_path: Path, write_jsonl: Writ
         diff(tmp_path / "empty", data)
     with pytest.raises(UsageError):
         diff(data, "-")
+
+
+def test_data_is_compared_with_what_git_had(
+    tmp_path: Path, write_jsonl: WriteJsonl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = write_jsonl(tmp_path / "data" / "rows.jsonl", ROWS)
+    for arguments in (
+        ["init", "-q"],
+        ["add", "."],
+        ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "x"],
+    ):
+        subprocess.run(["git", *arguments], cwd=tmp_path, check=True)
+    write_jsonl(data, ROWS[1:])
+    monkeypatch.chdir(tmp_path)
+    assert counted(diff("HEAD:data", "data")) == {"removed": 1}
+    with pytest.raises(InputError, match="revision"):
+        diff("nowhere:data", "data")
 
 
 def test_malformed_rows_alone_can_be_compared(tmp_path: Path) -> None:

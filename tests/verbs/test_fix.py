@@ -127,6 +127,24 @@ def test_a_value_is_found_again_in_every_shape_and_format(tmp_path: Path) -> Non
         assert (out / path.name).read_text() == path.read_text().replace(MAIL, "<EMAIL_ADDRESS>")
 
 
+def test_secrets_give_way_and_encodings_are_mended(tmp_path: Path, write_jsonl: WriteJsonl) -> None:
+    secret = "ghp_" + "x7Kq2vR9mZt4" * 3
+    rows = [
+        {"instruction": "Where is the key?", "output": f"It is {secret}, keep it."},
+        {"instruction": "Translate: the caf\u00e9 is closed.", "output": "Le caf\u00c3\u00a9 est ferm\u00c3\u00a9."},
+        {"instruction": "Say hello.", "input": "Hel\u200blo!\u0007", "output": "Good day to you, too."},
+    ]
+    data = write_jsonl(tmp_path / "rows.jsonl", rows)
+    result = fix(data, out=tmp_path / "out", select=["secrets", "encoding"])
+    assert (result.rows("redacted"), result.rows("mended")) == (1, 2)
+    assert result.after.findings.is_empty()
+    fixed = [json.loads(line) for line in (tmp_path / "out" / "rows.jsonl").read_text().splitlines()]
+    assert fixed[0]["output"] == "It is <GITHUB_TOKEN>, keep it."
+    assert fixed[1]["output"] == "Le caf\u00e9 est ferm\u00e9."
+    assert fixed[2]["input"] == "Hello!"
+    assert secret not in (tmp_path / "out" / "gate-fix.jsonl").read_text()
+
+
 def test_rows_that_redaction_makes_equal_are_dropped_too(tmp_path: Path, write_jsonl: WriteJsonl) -> None:
     other = {**SECRET_ROW, "completion": str(SECRET_ROW["completion"]).replace("okafor", "adeyemi-brown")}
     data = write_jsonl(tmp_path / "rows.jsonl", [SECRET_ROW, *ROWS, other])
