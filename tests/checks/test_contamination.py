@@ -242,6 +242,50 @@ def test_a_long_run_in_common_is_information(measure: Measure) -> None:
     assert measured.findings.select("code", "severity", "remedy").rows() == [("shares_run", "info", "review")]
 
 
+def test_a_run_that_more_items_share_than_the_rule_allows_is_not_told(measure: Measure) -> None:
+    run = "makes nine crossings on a summer day how many cars does it carry"
+    items = [{"question": f"{WORDS_OF[n]} {run} {WORDS_OF[n + 1]}", "answer": "x"} for n in range(20)]
+    rows = [row(f"The old tram company of Porto {run} to the hills when the school is closed and why?")]
+    assert codes(measure(rows, items=items)) == []
+    assert codes(measure(rows, items=items[:5])) == [(1, "shares_run")]
+
+
+WORDS_OF = [" ".join(f"word{n}of{at}" for at in range(14)) for n in range(21)]
+
+
+def test_a_few_words_of_an_item_in_a_template_are_not_the_item(measure: Measure) -> None:
+    items = [{"question": f"{TEMPLATE}{' '.join(WORDS_OF[n % 20].split()[:5])} {n}", "answer": "x"} for n in range(200)]
+    items.append({"question": TEMPLATE + "harbour lamp oyster violet crane", "answer": "x"})
+    assert codes(measure([row("We saw a harbour lamp oyster violet crane and more of that kind.")], items=items)) == []
+
+
+def test_a_part_of_an_answer_does_not_make_a_shared_question_the_item(measure: Measure) -> None:
+    question = "Which of the statements in the passage above does the author of the letter disagree with most?"
+    items = [{"question": question, "answer": f"{WORDS_OF[n]} and then {WORDS_OF[n + 1]}"} for n in range(20)]
+    assert codes(measure([row(question, WORDS_OF[3])], items=items)) == [(1, "shares_run")]
+
+
+def test_chance_is_not_a_near_duplicate_of_a_short_item(measure: Measure) -> None:
+    """As seen in real data: a phrase of everyday words makes up most of a question of sixteen."""
+    items = [{"question": "Calculate the total number of pages in the book. There are 350 pages in the book."}]
+    text = "She has to calculate the total number of pages in the series, and keeps her notes."
+    assert codes(measure([row(text)], items=[{**each, "answer": "350"} for each in items])) == []
+
+
+def test_an_answer_alone_has_to_be_a_long_one(measure: Measure) -> None:
+    items = [{"question": FERRY, "answer": WORDS_OF[0]}]
+    twelve = " ".join(WORDS_OF[0].split()[:12])
+    assert codes(measure([row("Hm?", f"{twelve} and so on")], items=items)) == []
+    assert codes(measure([row("Hm?", f"{WORDS_OF[0]} and so on")], items=items)) == [(1, "answer_only")]
+
+
+def test_a_phrase_of_the_item_elsewhere_in_a_row_is_no_part_of_the_place(measure: Measure) -> None:
+    stray = "On a summer day. How many? "
+    text = f"{stray}{'So it goes, and so on, as ever. ' * 9}{FERRY} Thank you. {stray}"
+    (found,) = measure([{"text": text}]).findings.to_dicts()
+    assert text[found["start"] : found["end"]] == FERRY.rstrip("?")
+
+
 # ── passages ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 PASSAGE = (

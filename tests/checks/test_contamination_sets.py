@@ -172,6 +172,7 @@ def test_a_task_that_cannot_be_read_is_a_policy_error(repository: Path, said: di
         "{% include '/etc/passwd' %}",
         "{% import 'os' as os %}{{ os }}",
         "{{ lipsum() }}",
+        "{{ lipsum }}",
     ],
 )
 def test_a_template_runs_no_code_and_makes_no_more_of_a_document_than_there_is(repository: Path, source: str) -> None:
@@ -237,8 +238,9 @@ def test_a_path_never_leaves_the_repository(repository: Path, tmp_path: Path) ->
     (repository / "folder").symlink_to(tmp_path)
     (repository / "loop.jsonl").symlink_to("loop.jsonl")
     (repository / "sub").mkdir()
+    inside = put(repository, "inside.jsonl", json.dumps({"question": QUESTION, "answer": ANSWER}))
     names = [
-        str(outside), "../outside.jsonl", "sub/../../outside.jsonl", "link.jsonl", "folder/outside.jsonl",
+        str(inside), str(outside), "../outside.jsonl", "sub/../../outside.jsonl", "link.jsonl", "folder/outside.jsonl",
         "loop.jsonl", "sub", "none.jsonl", "C:\\outside.jsonl", "", "a\x00b",
     ]  # fmt: skip
     for name in names:

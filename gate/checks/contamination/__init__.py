@@ -84,7 +84,7 @@ def _warm(params: ContaminationParams, context: Context) -> None:
     codes=CODES,
     fails=({"prompt": _QUESTION, "completion": "It carries 2,592 cars."},),
     passes=({"prompt": "How long is the ferry's crossing?", "completion": "Twenty minutes."},),
-    libraries=("polars",),
+    libraries=("polars", "jinja2"),
     inputs=_inputs,
     warm=_warm,
 )

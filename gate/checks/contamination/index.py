@@ -24,6 +24,9 @@ QUESTION, ANSWER, PASSAGE = range(3)
 _LOAD = 16
 """Slots of the lookup table per n-gram: one n-gram in sixteen that no item has gets past it."""
 
+_BITS = 25
+"""Of the largest table (32 MiB, which each worker process has): reached at two million n-grams, some 50,000 items."""
+
 
 @dataclass(frozen=True, slots=True)
 class Index:
@@ -92,22 +95,28 @@ def build(items: Sequence[Item], size: int, common: int) -> Index:
     times = np.bincount(distinct[distinct >= 0], minlength=kept.size)
 
     places = np.flatnonzero(inside(offsets, size))
-    unique, of_place = np.unique(grams(hashes, size)[places], return_inverse=True)
+    values = grams(hashes, size)[places]
+    order = np.argsort(values, kind="stable")  # the places of an n-gram stay in order, and so those of a part together
+    values, places = values[order], places[order]
+    fresh = np.ones(values.size, dtype=bool)
+    fresh[1:] = values[1:] != values[:-1]
+    starts = np.flatnonzero(fresh)
     holder = np.searchsorted(offsets, places, side="right") - 1
-    pairs = np.unique(of_place * np.int64(max(1, kept.size)) + holder) // max(1, kept.size)
-    frequency = np.bincount(pairs, minlength=unique.size)
+    another = fresh.copy()
+    another[1:] |= holder[1:] != holder[:-1]
+    frequency = np.add.reduceat(another.astype(np.int64), starts) if starts.size else np.zeros(0, dtype=np.int64)
+    times_each = np.diff(np.concatenate((starts, [values.size])))
+    unique = values[starts]
     rarity = _rarity(frequency, kept.size)
     rarity[frequency > common] = 0.0
-    weights = _weights(offsets, places, rarity[of_place], size)
+    weights = _weights(offsets, places, np.repeat(rarity, times_each), size)
 
-    rare = frequency[of_place] <= common
-    order = np.argsort(of_place[rare], kind="stable")
-    postings = np.concatenate(([0], np.cumsum(np.bincount(of_place[rare], minlength=unique.size))))
-    bits = max(10, int(unique.size * _LOAD - 1).bit_length())
+    rare = frequency <= common
+    postings = np.concatenate(([0], np.cumsum(np.where(rare, times_each, 0))))
+    bits = min(max(10, int(unique.size * _LOAD - 1).bit_length()), _BITS)
     shift = np.uint64(64 - bits)
     table = np.zeros(1 << bits, dtype=bool)
-    table[(unique[frequency <= common] >> shift).astype(np.int64)] = True
-    # np.unique gave the parts in the order of their hashes.
+    table[(unique[rare] >> shift).astype(np.int64)] = True
     return Index(
         items=tuple(items),
         size=size,
@@ -120,10 +129,10 @@ def build(items: Sequence[Item], size: int, common: int) -> Index:
         table=table,
         shift=shift,
         postings=postings.astype(np.int64),
-        places=places[rare][order],
+        places=places[np.repeat(rare, times_each)],
         frequency=frequency,
         wholes=keys[first],
-        whole_parts=np.arange(kept.size),
+        whole_parts=np.arange(kept.size),  # np.unique gave the parts in the order of their hashes
     )
 
 
@@ -137,7 +146,7 @@ def _rarity(frequency: NDArray[np.int64], parts: int) -> NDArray[np.float64]:
 def _weights(offsets: Numbers, places: Numbers, rarity: NDArray[np.float64], size: int) -> NDArray[np.float64]:
     """The weight of every word: the mean rarity of the n-grams that it is part of; 1 in a part too short for any."""
     total, number = np.zeros(int(offsets[-1]) + size), np.zeros(int(offsets[-1]) + size)
-    for step in range(size):
+    for step in range(size):  # no place comes twice
         total[places + step] += rarity
         number[places + step] += 1
     return np.where(number > 0, total / np.maximum(number, 1), 1.0)[: int(offsets[-1])]

@@ -158,8 +158,10 @@ def _covered(rows: Numbers, gram: Numbers, hits: Numbers, index: Index, boilerpl
     # that the row has elsewhere by chance is no part of it.
     count = np.diff(np.concatenate((starts, [place.size])))
     shift = hit - place
-    off = np.abs(shift - np.repeat(shift[starts + count // 2], count))
-    far = off > np.repeat(index.lengths[part[starts]] // 2, count)
+    pair = np.repeat(np.arange(starts.size), count)
+    median = shift[np.lexsort((shift, pair))][starts + count // 2]
+    off = np.abs(shift - median[pair])
+    far = off > (index.lengths[part[starts]] // 2)[pair]
     return Overlaps(
         row[starts],
         part[starts],
