@@ -135,7 +135,10 @@ def _rule(name: str) -> Iterator[str]:
         yield from _table(("parameter", "type", "default", "meaning"), parameters)
     yield from _table(("code", "meaning"), [(_code(code), meaning) for code, meaning in explained.codes.items()])
     for title, records in (("Fails", explained.fails), ("Passes", explained.passes)):
-        yield f"{title}:\n\n```json"
+        if not records:
+            continue
+        more = explained.left_out[title.lower()]
+        yield f"{title}{f' (with {more:,} more like these)' if more else ''}:\n\n```json"
         yield from (json.dumps(record, ensure_ascii=False) for record in records)
         yield "```\n"
 

@@ -48,7 +48,7 @@ class CardParams(Params):
     validate_sources: tuple[SourceKind, ...]
     """Kinds of source whose rows people have to have validated (`validated: true`, or by whom)."""
     licenses: tuple[str, ...] | None = None
-    """The licences that are allowed, by their identifiers; None: any that has one."""
+    """The licences that are allowed, by their identifiers; any that has one where nothing is named."""
 
 
 def _features(frames: Frames, params: CardParams, context: Context) -> pl.DataFrame:

@@ -186,6 +186,10 @@ def _page(explained: Explanation, console: Console) -> None:
         codes.add_row(Text(code), Text(meaning))
     console.print(codes)
     for title, records in (("Fails", explained.fails), ("Passes", explained.passes)):
+        if not records:
+            continue
         section(title)
         for record in records:
             indented(_shown(record))
+        if more := explained.left_out[title.lower()]:
+            indented(f"and {more:,} more like these")

@@ -30,6 +30,8 @@ SEVERITIES: Mapping[Severity, str] = {
     "warning": "It is shown; it fails only under `--fail-on warning`.",
     "info": "It is counted.",
 }
+RECORDS = 12
+"""How many records are shown that fail or pass a rule: what it takes for a dataset as a whole may be a thousand."""
 _KEYS = ("check", "severity", "tolerate", "remedy")
 
 
@@ -73,7 +75,11 @@ class Explanation:
     parameters: tuple[Parameter, ...]
     codes: Mapping[str, str]
     fails: tuple[Mapping[str, object], ...]
+    """At most `RECORDS`."""
     passes: tuple[Mapping[str, object], ...]
+    """The same."""
+    left_out: Mapping[str, int]
+    """How many more records like these it takes, under `fails` and `passes`."""
 
 
 def list_rules(policy: str | None = None, kind: str | None = None, *, start: Path | None = None) -> list[ListedRule]:
@@ -116,8 +122,12 @@ def explain(rule: str, policy: str | None = None, kind: str | None = None, *, st
         applied=tuple(_listed(bound) for bound in same),
         parameters=parameters(first.check.params),
         codes=first.check.codes,
-        fails=first.check.fails,
-        passes=first.check.passes,
+        fails=first.check.fails[:RECORDS],
+        passes=first.check.passes[:RECORDS],
+        left_out={
+            name: max(0, len(records) - RECORDS)
+            for name, records in (("fails", first.check.fails), ("passes", first.check.passes))
+        },
     )
 
 

@@ -18,6 +18,7 @@ from gate.data.malformed import Reason
 from gate.errors import GateError
 from gate.folders import Folders
 from gate.policy.form import EveryForm, KindsForm, PolicyForm, RuleForm, SettingsForm
+from gate.verbs.rules import RECORDS
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -70,7 +71,7 @@ def test_every_rule_parameter_code_and_example_is_documented() -> None:
         check = load(name)
         for word in (*check.params.model_fields, *check.codes):
             assert f"`{word}`" in section, (name, word)
-        for record in (*check.fails, *check.passes):
+        for record in (*check.fails[:RECORDS], *check.passes[:RECORDS]):
             assert json.dumps(record, ensure_ascii=False) in section
 
 
