@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+
+from gate.reporting.outputs import FORMATS
 
 PLANTS = {
     "email": "marietta.oduya@northwind-traders.com",
@@ -58,10 +61,16 @@ def planted(tmp_path: Path, write_jsonl) -> Path:
 
 def test_no_output_holds_a_raw_value(gate, planted: Path, tmp_path: Path) -> None:
     before = set(tmp_path.rglob("*"))
-    done = gate("check", planted, "-o", "json=out/r.json", "-o", "html=out/r.html", "-o", "parquet=out/f.parquet")
+    wanted = {"json": "r.json", "html": "r.html", "parquet": "f.parquet", "markdown": "r.md", "sarif": "r.sarif",
+              "junit": "r.xml", "gitlab": "q.json", "github": "a.txt"}  # fmt: skip
+    assert set(wanted) == set(FORMATS)
+    (tmp_path / "out").mkdir()
+    runner = {"GITHUB_STEP_SUMMARY": str(tmp_path / "out" / "summary"), "GITHUB_OUTPUT": str(tmp_path / "out" / "set")}
+    outputs = [part for name, path in wanted.items() for part in ("-o", f"{name}=out/{path}")]
+    done = gate("check", planted, *outputs, env=os.environ | runner)
     assert done.returncode == 1, done.stderr
     written = [path for path in tmp_path.rglob("*") if path.is_file() and path not in before]
-    assert {path.name for path in written} >= {"r.json", "r.html", "f.parquet"}
+    assert {path.name for path in written} >= {*wanted.values(), "summary", "set"}
     import polars as pl
 
     texts = {path.name: path.read_bytes().decode("utf-8", "replace") for path in written}

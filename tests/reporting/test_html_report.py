@@ -34,6 +34,31 @@ def test_a_small_report_is_what_it_was(small: AdmissionResult, golden: Any) -> N
     golden("small.html", re.sub(r"sha256-[\w+/=]+", "sha256-…", page))
 
 
+def test_with_a_base_the_report_says_what_is_new_fixed_and_unchanged(compared: AdmissionResult, golden: Any) -> None:
+    page = to_html(compared)
+    tree = lxml_html.fromstring(page)
+    figures = {div.findtext("dt"): div.findtext("dd") for div in tree.xpath("//dl[@class='figures']/div")}
+    assert {name: figures[name] for name in ("new findings", "unchanged", "fixed")} == {
+        "new findings": "5", "unchanged": "2", "fixed": "1",
+    }  # fmt: skip
+    risks = [row.get("class") for row in tree.xpath("//table[@class='changes']/tbody/tr")]
+    assert risks[0] == "risk-high"
+    assert risks == sorted(risks, key=["risk-high", "risk-medium", "risk-low"].index)
+    (fixed,) = tree.xpath("//section[@id='changes']//table[@class='findings']/tbody/tr")
+    assert "old.jsonl:9" in fixed.text_content()
+    unchanged = [row.xpath(".//*[@class='place']/text()") for row in tree.xpath("//tr[contains(@class, ' unchanged')]")]
+    assert unchanged == [["train.jsonl:2"], ["train.jsonl:3"]]
+    section = re.search(r'<section id="changes".*?</section>', page, re.DOTALL)
+    assert section is not None
+    golden("changes.html", section.group())
+
+
+def test_without_a_base_nothing_is_said_of_one(small: AdmissionResult) -> None:
+    page = re.sub(r"<style>.*?</style>", "", to_html(small), flags=re.DOTALL)
+    assert "unchanged" not in page
+    assert 'id="changes"' not in page
+
+
 def test_the_rules_table_has_one_line_per_rule_what_blocks_first(small: AdmissionResult) -> None:
     tree = lxml_html.fromstring(to_html(small))
     lines = tree.xpath("//table[@class='rules']/tbody/tr")

@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from gate.admission.result import AdmissionResult
+from gate.reporting.markdown import summary
 from gate.reporting.outputs import FORMATS, Output, write
 from gate.reporting.terminal import render
 
@@ -19,6 +20,7 @@ def rendered(result: AdmissionResult, folder: Path) -> dict[str, str]:
         path = folder / name
         write(result, Output(name, path))
         texts[name] = path.read_bytes().decode("utf-8", "replace")
+    texts["summary of a step"] = summary(result, 1_000_000)
     console = Console(record=True, width=200, file=(folder / "terminal").open("w"))
     render(result, console)
     return texts | {"terminal": console.export_text()}
@@ -29,6 +31,15 @@ def test_the_planted_values_are_in_the_data_and_in_no_report(make: Any, small: A
     for text in rendered(small, tmp_path).values():
         for value in make.raw:
             assert value in data
+            assert value not in text
+
+
+def test_nor_in_a_report_with_a_base(make: Any, compared: AdmissionResult, tmp_path: Path) -> None:
+    """Its findings that are gone hold what a check forgot to mask."""
+    assert compared.comparison is not None
+    assert make.raw[0] in str(compared.comparison.fixed.to_dicts())
+    for text in rendered(compared, tmp_path).values():
+        for value in make.raw:
             assert value not in text
 
 

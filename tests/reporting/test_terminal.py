@@ -118,3 +118,25 @@ def test_progress_shows_stages_and_makes_file_names_inert() -> None:
     assert "reading [red]<U+001B>" in text
     assert "judged pii" in text
     assert "\x1b]0;x" not in text
+
+
+def test_with_a_base_new_fixed_and_unchanged_stand_apart(compared: AdmissionResult, golden: Any) -> None:
+    text = printed(compared)
+    golden("compared.txt", text)
+    assert max(map(len, text.split("New findings")[0].splitlines())) <= 80
+    assert "compared with main (0123456789): 5 new rows, 3 unchanged, 1 removed" in text
+    assert "new: 2 errors, 3 warnings; unchanged: 2; fixed: 1" in text
+    assert "train.jsonl:2 " not in text.split("New findings")[1]
+
+
+def test_no_text_of_the_data_is_a_command_to_a_runner_that_reads_the_log(
+    make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = make.chat(1, "a", "b", file="::set-output name=x::y.jsonl")
+    result = make.build([row], [make.finding("r", row, message="::error::x ##[error]x", evidence="::x")], [])
+    assert "::error::x" in printed(result)
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    for width in (40, 80, 200):
+        text = printed(result, width=width)
+        assert "##[" not in text
+        assert not [line for line in text.splitlines() if line.lstrip().startswith("::")]
