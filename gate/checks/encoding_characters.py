@@ -86,7 +86,7 @@ CHARACTERS: dict[CharacterCode, Characters] = {
         r"[\x{200b}-\x{200d}\x{2060}-\x{2064}\x{feff}\x{180e}]",
         re.compile(
             f"(?P<wrong>[\u2060-\u2064\ufeff]|(?<![\u1800-\u18af])\u180e|(?<![{_JOINED}{_EMOJI}])\u200d"
-            f"|(?<![{_JOINED}])\u200c|(?<![{_UNSPACED}])\u200b(?![{_UNSPACED}]))"
+            f"|(?<![{_JOINED}])\u200c(?![{_JOINED}])|(?<![{_UNSPACED}])\u200b(?![{_UNSPACED}]))"
         ),
         _gone,
     ),

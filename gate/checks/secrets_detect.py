@@ -125,7 +125,7 @@ def _password(value: str, limits: Limits) -> bool | None:
 
 def _generic(value: str, limits: Limits) -> bool | None:
     """A random value has digits between its letters; names, paths, sentences and versions are no secrets."""
-    if _CODE.search(value) or len(value) < 16 or not any(each.isdigit() for each in value):
+    if _CODE.search(value) or not any(each.isdigit() for each in value):
         return None
     floor = limits.hexadecimal if _HEXADECIMAL.fullmatch(value) else limits.generic
     if entropy(value) < floor or value.startswith(("http://", "https://", "/", "./")):

@@ -44,16 +44,16 @@ def _own(*patterns: str) -> tuple[re.Pattern[str], ...]:
 # in brackets, and quotes may be escaped, as inside a tool call; the value is quoted, or stands alone behind `=` after a
 # name in capitals, as in an environment file.
 _ASSIGNED = (
-    r"""(?<![A-Za-z])(?i:{names})\b\\{{0,3}}["'`]?\]?[ \t]{{0,4}}(?::=|=>|=|:)[ \t]{{0,4}}[brf]?\\{{0,3}}["'`]"""
-    r"""(?P<value>[^"'`\s\\]{{8,200}})\\{{0,3}}["'`]""",
-    r"""(?<![A-Za-z])[A-Z0-9_]{{0,40}}(?:{capitals})\b[ \t]{{0,2}}=[ \t]{{0,2}}"""
-    r"""(?P<value>[^"'`\s;,)\\]{{8,200}})(?<!\.)""",
+    r"""(?i:{names})\b\\{{0,3}}["'`]?\]?[ \t]{{0,4}}(?::=|=>|=|:)[ \t]{{0,4}}[brf]?\\{{0,3}}["'`]"""
+    r"""(?P<value>[^"'`\s\\]{{{least},200}})\\{{0,3}}["'`]""",
+    r"""(?<![a-z])(?:{capitals})\b[ \t]{{0,2}}=[ \t]{{0,2}}"""
+    r"""(?P<value>[^"'`\s;,)\\]{{{least},200}})(?<!\.)""",
 )
 _KEYS = (
-    r"[a-z0-9_.-]{0,40}?(?:api[_-]?key|secret(?:[_-]?(?:access[_-]?)?key)?|access[_-]?key|auth[_-]?key|private[_-]?key"
+    r"(?:api[_-]?key|secret(?:[_-]?(?:access[_-]?)?key)?|access[_-]?key|auth[_-]?key|private[_-]?key"
     r"|encryption[_-]?key|signing[_-]?key|token|credential)"
 )
-_PASSWORDS = r"[a-z0-9_.-]{0,40}?(?:passw(?:or)?d|passwd|pwd|passphrase)"
+_PASSWORDS = r"(?:passw(?:or)?d|passwd|pwd|passphrase)"
 _DATABASES = r"(?i:postgres(?:ql)?|mysql|mariadb|mongodb|rediss?|amqps?|mssql|sqlserver|oracle|clickhouse|cockroachdb)"
 _SCHEME = r"[A-Za-z][A-Za-z0-9+.-]{1,20}"
 
@@ -242,17 +242,17 @@ KINDS: dict[SecretKind, Secret] = {
         ("pass", "pwd"),
         r"(?i)(?:pass[a-z]{0,6}|pwd)\\{0,3}[\"'`]?\]?[ \t]{0,4}[:=]",
         patterns=_own(
-            *(each.format(names=_PASSWORDS, capitals="PASSWORD|PASSWD|PASSPHRASE|PWD|PASS") for each in _ASSIGNED)
+            *(each.format(names=_PASSWORDS, capitals="PASSWORD|PASSWD|PASSPHRASE|PWD|PASS", least=8) for each in _ASSIGNED)
         ),
         bounded=False,
     ),
     "generic_secret": Secret(
         "A key or token that is assigned to a name and looks random: `api_key = \"…\"`, `AUTH_TOKEN=…`.",
         ("key", "secret", "token", "credential"),
-        r"(?i)(?:key|secret|token|credential)\\{0,3}[\"'`]?\]?[ \t]{0,4}[:=]{1,2}>?"
-        r"[ \t]{0,4}[brf]?\\{0,3}[\"'`]?[^\"'`\s]{8}",
+        r"(?i:key|secret|token|credential)\\{0,3}[\"'`]?\]?[ \t]{0,4}[:=]{1,2}>?[ \t]{0,4}[brf]?\\{0,3}[\"'`]"
+        r"[^\"'`\s\\]{16}|(?:KEY|SECRET|TOKEN|CREDENTIAL)[ \t]{0,2}=[ \t]{0,2}[^\"'`\s;,)\\]{16}",
         patterns=_own(
-            *(each.format(names=_KEYS, capitals="KEY|SECRET|TOKEN|CREDENTIAL") for each in _ASSIGNED)
+            *(each.format(names=_KEYS, capitals="KEY|SECRET|TOKEN|CREDENTIAL", least=16) for each in _ASSIGNED)
         ),
         bounded=False,
     ),

@@ -101,6 +101,7 @@ def test_every_code_has_a_test_of_its_own() -> None:
         "👩‍🚀 👨‍👩‍👧 ❤️ 🏳️‍🌈 👍🏽",
         "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
         "می‌خواهم",
+        "The suffix is '\u200cام'.",
         "क्‍ष न्‌",
         "ภาษา\u200bไทย",
         "שלום \u200eabc\u200f",
