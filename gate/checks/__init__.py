@@ -60,6 +60,7 @@ BUILT_IN = {
     "synthetic": "gate.checks.synthetic",
     "card": "gate.checks.card",
     "drift": "gate.checks.drift",
+    "quality": "gate.checks.quality",
     "expectations": "gate.checks.expectations",
 }
 

@@ -205,20 +205,20 @@ def _unexpected(rows: pl.DataFrame, params: LanguageParams) -> pl.DataFrame:
 
 def _mixed(rows: pl.DataFrame, params: LanguageParams) -> pl.DataFrame:
     """Rows whose question is in another language; where the question speaks of languages, that is asked for."""
-    rows = rows.filter(pl.col("language") != UNDETERMINED, pl.col("prompt").str.len_bytes() > 0)
-    asked = languages(rows["prompt"].str.tail(params.head), params)
+    rows = rows.filter(pl.col("language") != UNDETERMINED, pl.col("asked") != "")
+    asked = languages(rows["asked"].str.tail(params.head), params)
     family = {code: group[0] for group in params.alike for code in group}
     differ = (
-        rows.with_columns(asked=asked["language"], sure=asked["confidence"])
-        .filter(pl.col("asked") != UNDETERMINED)
-        .filter(pl.col("asked").replace(family) != pl.col("language").replace(family))
-        .filter(~pl.col("prompt").str.contains(_SPOKEN_OF))
+        rows.with_columns(asked_in=asked["language"], sure=asked["confidence"])
+        .filter(pl.col("asked_in") != UNDETERMINED)
+        .filter(pl.col("asked_in").replace(family) != pl.col("language").replace(family))
+        .filter(~pl.col("asked").str.contains(_SPOKEN_OF))
     )
     return differ.select(
         "index",
         "field",
         code=pl.lit("mixed_language"),
-        message=pl.format("the question is {}, and its answer {}", "asked", "language"),
+        message=pl.format("the question is {}, and its answer {}", "asked_in", "language"),
         shown="text",
         score=pl.min_horizontal("sure", "confidence"),
     )

@@ -19,7 +19,7 @@ HEAD = 80
 
 def taught(frames: Frames) -> pl.DataFrame:
     """One row per example that teaches a text: `index` (u32, position in the examples), `kind`, `field`, `text` (never
-    null or empty) and `prompt` (null for plain text).
+    null or empty) and `asked` (the user turn that it answers; empty where there is none).
 
     Tool calls are no text, and a conversation that ends with one is left out.
     """
@@ -34,6 +34,9 @@ def taught(frames: Frames) -> pl.DataFrame:
         answer, at = last("messages")
         chosen, chosen_at = last("chosen")
         kind = pl.col("kind")
+        turns = pl.col("messages")
+        before = pl.when(kind == "preference").then(turns.list.last()).otherwise(turns.list.get(-2, null_on_oob=True))
+        asked = pl.when(before.struct.field("role") == "user").then(before.struct.field("content"))
         return (
             frames.examples.lazy()
             .select(
@@ -45,7 +48,7 @@ def taught(frames: Frames) -> pl.DataFrame:
                 .then(chosen_at)
                 .otherwise(at),
                 text=pl.when(kind == "text").then("text").when(kind == "preference").then(chosen).otherwise(answer),
-                prompt=pl.Series(frames.prompt),
+                asked=asked.fill_null(""),
             )
             .filter(pl.col("text").str.len_bytes() > 0)
             .collect()
