@@ -1,13 +1,18 @@
 """The similar pairs among the texts of crowded buckets, where pairs are too many to be looked at one by one.
 
-Rows made from one template share its shingles; what sets them apart is rare. So a pair is proposed when it
-shares a rare shingle, and otherwise has only common ones in common: how many, for many pairs at a time, is a
-matrix product of texts with the few common shingles. No pair that reaches the threshold is missed.
+Rows made from one template share its shingles; what sets them apart is rare. Put the shingles of A in order, the
+rarest first: of J(A, B) ≥ t follows |A ∩ B| ≥ t·|A|, so that A and B have one of the first |A| - ⌈t·|A|⌉ + 1 of A in
+common, and of B likewise (prefix filtering: Bayardo, Ma and Srikant, "Scaling Up All Pairs Similarity Search", 2007).
+A pair is proposed when it shares a rare shingle among those. Where common ones come among the first of a text, all of
+its rare ones do; a pair of such texts that shares no rare shingle has only common ones in common: how many, for many
+pairs at a time, is a matrix product of texts with the few common shingles. No pair that reaches the threshold is
+missed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import isqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +21,8 @@ from gate.checks.duplicates.candidates import Buckets
 from gate.checks.duplicates.verification import Nodes, ShingleSets
 
 COMMON = 32
-"""A shingle of more texts than these is a common one; rare ones propose fewer pairs than that per text."""
+"""A shingle of more texts than these, and than the root of their number, is a common one. A text has fewer pairs by a
+rare one than that, while the product costs it a part of all the others."""
 
 BLOCK = 8_000_000
 """Entries of the product, or of a strip of the factors, that are held at a time (32 MB)."""
@@ -33,18 +39,18 @@ class Crowd:
 
         self.nodes, self._sets, self._threshold, self._levels = nodes, sets, threshold, levels
         owner, shingle, frequency = _incidence(sets, nodes)
-        common = frequency[shingle] > COMMON
-        order = np.lexsort((owner[~common], shingle[~common]))
-        self.by_rare_shingle = Buckets(shingle[~common][order], nodes[owner[~common]][order]).shared()
+        common = frequency[shingle] > max(COMMON, isqrt(nodes.size))
+        sizes = sets.sizes[nodes]
+        first = _among_first(owner, frequency[shingle], sizes, threshold)
+        rare = first & ~common
+        order = np.lexsort((owner[rare], shingle[rare]))
+        self.by_rare_shingle = Buckets(shingle[rare][order], nodes[owner[rare]][order]).shared()
         """Buckets whose pairs include every one that reaches the threshold with the help of a rare shingle."""
+        self._alike = np.bincount(owner[first & common], minlength=nodes.size) > 0
         _, column = np.unique(shingle[common], return_inverse=True)
         self._width = int(column.max(initial=-1)) + 1
         ones = np.ones(column.size, dtype=np.float32)
         self._common = csr_array((ones, (owner[common], column)), shape=(nodes.size, max(self._width, 1)))
-        # Common shingles alone make two texts similar only where both consist of them for the most part: of J ≥ t
-        # follows |A ∩ B| ≥ t·|A|. Most texts of a template have too much of their own.
-        alike = np.bincount(owner[common], minlength=nodes.size)
-        self._alike = alike >= threshold * sets.sizes[nodes] * (1 - 1e-9)
         self._rows = np.empty(0, dtype=np.int64)  # positions of the strip at hand
         self._columns = np.empty(0, dtype=np.int64)  # positions that it is compared with
         self._similar = np.empty((0, 0), dtype=bool)
@@ -102,6 +108,25 @@ def components(crowd: Buckets) -> Iterator[Nodes]:
     label = label[: nodes.size]
     order = np.argsort(label, kind="stable")
     yield from np.split(nodes[order], np.flatnonzero(np.diff(label[order])) + 1)
+
+
+def _among_first(
+    owner: NDArray[np.int64], frequency: NDArray[np.int64], sizes: NDArray[np.int64], threshold: float
+) -> NDArray[np.bool_]:
+    """Which shingles are among those of their text, the rarest first, of which two similar texts share one.
+
+    Args:
+        owner, frequency: of each shingle of each text, in the order of the texts; one order of shingles for all texts
+            is all that is asked for, so that of equal frequency their hashes decide.
+        sizes: shingles of each text.
+    """
+    order = np.lexsort((frequency, owner))
+    place = np.empty(order.size, dtype=np.int64)
+    place[order] = np.arange(order.size)
+    demanded = np.ceil(threshold * sizes - 1e-9).astype(np.int64)
+    starts = np.cumsum(sizes) - sizes
+    among: NDArray[np.bool_] = place - starts[owner] < (sizes - demanded + 1)[owner]
+    return among
 
 
 def _incidence(sets: ShingleSets, nodes: Nodes) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
