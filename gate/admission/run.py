@@ -35,6 +35,10 @@ class Ran:
     measured: Measured
     findings: pl.DataFrame
     """Schema `FINDINGS`, all of them new until they have been compared; none where the check crashed."""
+    fixed: pl.DataFrame | None = None
+    """Findings of the base that are gone (schema `FINDINGS`); None where there is no base."""
+    before: Measured | None = None
+    """What the check saw in the base, where it had something to look at there."""
 
     @property
     def outcome(self) -> RuleOutcome:
@@ -42,14 +46,12 @@ class Ran:
         return outcome_of(self.bound, self.measured.seen, self.findings, self.measured.seconds)
 
 
-def applied(
-    rules: Sequence[BoundRule], wanted: Sequence[Demand], dataset: StoredDataset
-) -> list[tuple[BoundRule, Demand]]:
+def applied(rules: Sequence[tuple[BoundRule, Demand]], dataset: StoredDataset) -> list[tuple[BoundRule, Demand]]:
     """The rules that have a file to judge, each for the kinds that are there."""
     present: set[Kind | None] = {kind for file in dataset.prepared.files for kind in file.kinds}
     return [
         (replace(bound, kinds=tuple(kind for kind in bound.kinds if kind in present)), demand)
-        for bound, demand in zip(rules, wanted, strict=False)
+        for bound, demand in rules
         if not present.isdisjoint(bound.kinds)
     ]
 

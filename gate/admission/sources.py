@@ -49,17 +49,19 @@ def gather(
     stdin: BinaryIO,
     on_bytes: Callable[[int, int], None] = lambda done, total: None,
     threads: int = 2,
+    root: Path | None = None,
 ) -> Sources:
     """Find and digest the files behind some paths.
 
     Args:
         spool: a folder for what can be read only once (standard input, pipes).
         on_bytes: told of bytes digested and bytes in all.
+        root: as in `gate.data.find.find_sources`.
 
     Raises:
         InputError: a path that is not there or may not be read.
     """
-    found = find_sources(paths)
+    found = find_sources(paths, root)
     sources = [_kept(source, spool, stdin) for source in found.sources]
     sizes = [_size(source) for source in sources]
     total, done = sum(sizes), 0
@@ -68,8 +70,8 @@ def gather(
         for source, size, sha256 in zip(sources, sizes, pool.map(_digest, sources), strict=True):
             hashed.append(HashedSource(source, sha256, size))
             on_bytes(done := done + size, total)
-    root = Path(found.root)
-    return Sources(found.root, tuple(hashed), tuple(found.skipped), _cards(root, sources) if root.is_dir() else {})
+    top = Path(found.root)
+    return Sources(found.root, tuple(hashed), tuple(found.skipped), _cards(top, sources) if top.is_dir() else {})
 
 
 def _kept(source: Source, spool: Path, stdin: BinaryIO) -> Source:

@@ -50,15 +50,21 @@ class StoredDataset:
         nothing = pl.DataFrame(schema=ROWS)
         return [pl.concat([nothing, *self._parts(file.entry.key, "rows")]) for file in self.prepared.files]
 
+    def identities(self, numbers: Sequence[int]) -> pl.DataFrame:
+        """The columns `number` (of the file), `file`, `row`, `id` and `split` of every example of some files."""
+        parts = [
+            shard.load(["id", "file", "row", "split"]).select(
+                pl.lit(number, pl.UInt32).alias("number"), "file", "row", "id", "split"
+            )
+            for number in numbers
+            for shard in self._shards(self.prepared.files[number])
+        ]
+        schema = {"number": pl.UInt32} | {name: EXAMPLES[name] for name in ("file", "row", "id", "split")}
+        return pl.concat([pl.DataFrame(schema=schema), *parts])
+
     def mark(self, old: Sequence[pl.Series]) -> None:
         """Say of each row whether the base has it too; a series per file."""
         self._old = list(old)
-
-    @property
-    def old(self) -> pl.DataFrame:
-        """The columns `file`, `row` and `old` of every row."""
-        marked = self.corpus().rows
-        return marked.select(pl.col("file").cast(pl.String), "row", "old")
 
     def corpus(self, demand: Demand | None = None, base: Corpus | None = None) -> Corpus:
         """The rows that a check of the dataset looks at, with the features that it gave for them.

@@ -12,6 +12,7 @@ Examples:
   gate check train.jsonl test.jsonl --policy strict
   gate check data/ --select near_duplicates,pii --output json | jq .verdict
   gate check data/ --output html=report.html --output findings.parquet
+  gate check data/ --base origin/main
   cat rows.jsonl | gate check -
 
 \b
@@ -27,6 +28,12 @@ def _names(context: click.Context, parameter: click.Parameter, values: tuple[str
 @click.command("check", epilog=EPILOG)
 @click.argument("paths", nargs=-1)
 @click.option("--policy", "-p", metavar="FILE|NAME", help="Judge by this policy instead of the one for each kind.")
+@click.option(
+    "--base",
+    "-b",
+    metavar="REV|PATH",
+    help="Only what this git revision or folder does not have counts, and its own rules judge.",
+)
 @click.option("--select", "-s", multiple=True, callback=_names, metavar="RULE", help="Run only these rules.")
 @click.option("--ignore", "-i", multiple=True, callback=_names, metavar="RULE", help="Leave these rules out.")
 @click.option(
@@ -52,6 +59,7 @@ def _names(context: click.Context, parameter: click.Parameter, values: tuple[str
 def command(
     paths: tuple[str, ...],
     policy: str | None,
+    base: str | None,
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     fail_on: str,
@@ -81,6 +89,7 @@ def command(
         result = check(
             paths,
             policy=policy,
+            base=base,
             select=select,
             ignore=ignore,
             fail_on=cast(FailOn, fail_on),

@@ -80,8 +80,11 @@ def format_of(name: str) -> str | None:
     return FORMATS.get(suffixes[-1]) if suffixes else None
 
 
-def find_sources(paths: Sequence[str | os.PathLike[str]]) -> Found:
+def find_sources(paths: Sequence[str | os.PathLike[str]], root: Path | None = None) -> Found:
     """The files behind files, folders, globs and `-`.
+
+    Args:
+        root: a folder above them all to which files are relative; the nearest such folder where it is left out.
 
     Raises:
         InputError: a path that is not there or may not be read, a glob that matches nothing, no path at all.
@@ -90,11 +93,12 @@ def find_sources(paths: Sequence[str | os.PathLike[str]]) -> Found:
         raise InputError("no path was given", remedy="Name a file, a folder, a glob, or `-` for JSON Lines on stdin.")
     given = [os.fspath(path) for path in paths]
     places = [place for path in dict.fromkeys(given) if path != STDIN for place in _expand(path)]
-    roots = [str(root) for root, _ in places]
-    try:
-        root = Path(os.path.commonpath(roots)) if roots else None
-    except ValueError:  # different drives
-        root = Path(Path(roots[0]).anchor)
+    roots = [str(own) for own, _ in places]
+    if root is None:
+        try:
+            root = Path(os.path.commonpath(roots)) if roots else None
+        except ValueError:  # different drives
+            root = Path(Path(roots[0]).anchor)
     found = Found(STDIN if root is None else str(root))
     if STDIN in given:
         found.sources.append(Source(None, STDIN, named=True))

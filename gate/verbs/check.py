@@ -8,20 +8,24 @@ import tempfile
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, ParamSpec, TypeVar, get_args
 
+import polars as pl
+
+from gate.admission.against import compared, counted, mark_old
 from gate.admission.bind import BoundRule, bind
 from gate.admission.measure import is_known, profiled
 from gate.admission.prepare import Demand, Reading, demands, known, prepare
-from gate.admission.profile import completed
-from gate.admission.result import AdmissionResult, FailOn
-from gate.admission.run import applied, findings_of, run_rules
+from gate.admission.profile import Profile, completed
+from gate.admission.result import FINDINGS, AdmissionResult, Comparison, FailOn
+from gate.admission.run import Ran, applied, findings_of, ordered, run_rules
 from gate.admission.sources import Sources, gather
 from gate.admission.stored import StoredDataset
 from gate.admission.verdict import judge
-from gate.checks.base import Context
+from gate.checks.base import Context, Measurement
 from gate.data.columns import ColumnMap
 from gate.data.frame import KINDS, Kind
 from gate.data.read import no_dataset
@@ -30,8 +34,9 @@ from gate.errors import PolicyError, UsageError
 from gate.folders import Folders
 from gate.policy.model import Policy
 from gate.policy.select import policy_for
-from gate.policy.settings import find_settings
+from gate.policy.settings import Settings, find_settings
 from gate.store.places import open_cache, size_limit
+from gate.verbs.base import Base, open_base, settled
 from gate.version import __version__
 
 P = ParamSpec("P")
@@ -50,6 +55,7 @@ def check(
     ignore: str | Collection[str] = (),
     fail_on: FailOn = "error",
     cache: bool = True,
+    base: Path_ | None = None,
     home: Path_ | None = None,
     stdin: BinaryIO | None = None,
     on_stage: OnStage = lambda stage, done, total: None,
@@ -62,6 +68,7 @@ def check(
         select: ids of the only rules to run; ignore: ids of rules to leave out.
         fail_on: `error`; `warning` lets warnings fail too; `never` keeps `exit_code` at 0 on a fail.
         cache: keep what was worked out of each file for the next run, and use what an earlier one kept.
+        base: a git revision or a folder to compare with: only what is new counts, and the base's rules judge.
         home: where `gate.yaml`, rules and the cache are looked for from, instead of the first path.
         stdin: what `-` reads, standard input by default.
         on_stage: told how far the work is.
@@ -77,40 +84,48 @@ def check(
     started, begun = datetime.now(UTC), time.perf_counter()
     if fail_on not in get_args(FailOn):
         raise UsageError(f"fail_on is {fail_on!r}", remedy=f"it is one of {', '.join(get_args(FailOn))}")
-    asked = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-    start = Path(home) if home is not None else _start(asked)
-    settings = find_settings(start)
-    asked = asked or [settings.root / path for path in settings.paths if settings.root]
-    if not asked:
-        raise UsageError("no data was named", remedy="name a file or a folder, or set `paths:` in gate.yaml")
-
-    folders = Folders(settings.folder)
-    kinds: tuple[Kind | None, ...] = (*KINDS, None)
+    given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    start = Path(home) if home is not None else _start(given)
     override = None if policy is None else os.fspath(policy)
-    policies = {kind: policy_for(kind, override, settings, folders) for kind in kinds}
-    rules = bind(policies, select=_names(select), ignore=_names(ignore), folders=folders)
-
     store = open_cache(start, keep=cache)
     try:
-        with LocalEngine() as engine, tempfile.TemporaryDirectory(prefix="gate-piped-") as spool:
-            context = Context(engine, folders)
-            sources = gather(asked, Path(spool), stdin=stdin or sys.stdin.buffer, threads=engine.cores)
+        with LocalEngine() as engine, tempfile.TemporaryDirectory(prefix="gate-") as scratch:
+            spool = Path(scratch)
+            if base is None:
+                settings, against = find_settings(start), None
+                asked = settled(given, settings)
+            else:
+                against, asked = open_base(os.fspath(base), [Path(path) for path in given], start, spool)
+                settings = against.settings
+            demanded = _demanded(settings, against, override, _names(select), _names(ignore))
+            context = Context(engine, demanded.folders)
             reading = Reading(
-                columns=_columns(policies.values()) or settings.columns,
-                keep_source=any(bound.check.needs_source(bound.params, folders) for bound in rules),
-                folders=folders,
+                columns=_columns(demanded.policies.values()) or settings.columns,
+                keep_source=demanded.needs_source,
+                folders=demanded.folders,
                 cache=store,
             )
-            wanted = demands(rules, folders)
-            missing = _missing(wanted, sources, reading)
-            _warm((bound for bound, demand in zip(rules, wanted, strict=False) if demand in missing), context)
-            (prepared,) = prepare([sources], missing, reading, engine, _told(on_stage))
-            if not prepared.files:
-                raise no_dataset(prepared.skipped, asked)
-            dataset = StoredDataset(sources, prepared, reading)
+            piped = stdin or sys.stdin.buffer
+            sides = [gather(asked, spool, stdin=piped, threads=engine.cores)]
+            if against is not None:
+                sides.append(gather(against.paths, spool, stdin=piped, threads=engine.cores, root=against.root))
+            missing = _missing(demanded, sides, reading)
+            _warm((bound for bound, demand in demanded.pairs if demand in missing), context)
+            prepared = prepare(sides, missing, reading, engine, _told(on_stage))
+            if not prepared[0].files:
+                raise no_dataset(prepared[0].skipped, asked)
+            dataset, *others = (StoredDataset(*side, reading) for side in zip(sides, prepared, strict=True))
+            old = others[0] if others else None
+            if old is not None:
+                mark_old(dataset, old)
+            ran = run_rules(applied(demanded.pairs, dataset), dataset, old, context, store, on_stage)
+            figures = profiled(demanded.profile, dataset, store)
+            comparison = None
+            if against is not None and old is not None:
+                before = run_rules(applied(demanded.pairs, old), old, None, context, store)
+                ran = [*compared(ran, before, dataset, old)]
+                comparison = _comparison(against, dataset, old, ran, before, profiled(demanded.profile, old, store))
             dataset.root = _near(dataset.root)
-            ran = run_rules(applied(rules, wanted, dataset), dataset, None, context, store, on_stage)
-            figures = profiled(wanted[-1], dataset, store)
     except BaseException:
         store.close()
         raise
@@ -125,13 +140,74 @@ def check(
         outcomes=outcomes,
         findings=findings,
         dataset=dataset,
-        policies=_applied(policies, dataset),
+        policies=_applied(demanded.policies, dataset),
         profile=completed(figures, findings, [outcome.figures for outcome in outcomes]),
         version=__version__,
         started=started.isoformat(timespec="seconds"),
         seconds=time.perf_counter() - begun,
         fail_on=fail_on,
-        folders=folders,
+        comparison=comparison,
+        folders=demanded.folders,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Demanded:
+    """What is demanded of the data."""
+
+    folders: Folders
+    policies: dict[Kind | None, Policy]
+    pairs: tuple[tuple[BoundRule, Demand], ...]
+    profile: Demand
+
+    @property
+    def needs_source(self) -> bool:
+        return any(bound.check.needs_source(bound.params, self.folders) for bound, _ in self.pairs)
+
+
+def _demanded(
+    settings: Settings, against: Base | None, policy: str | None, select: Collection[str], ignore: Collection[str]
+) -> _Demanded:
+    """Policies and rules, bound to their checks; of the base, where there is one."""
+    folders = Folders(settings.folder)
+    kinds: tuple[Kind | None, ...] = (*KINDS, None)
+    override = policy if against is None else against.policy(policy)
+
+    def bound() -> _Demanded:
+        policies = {kind: policy_for(kind, override, settings, folders) for kind in kinds}
+        rules = bind(policies, select=select, ignore=ignore, folders=folders)
+        *wanted, profile = demands(rules, folders)
+        return _Demanded(folders, policies, tuple(zip(rules, wanted, strict=True)), profile)
+
+    try:
+        return bound()
+    except PolicyError:
+        if against is None:
+            raise
+    against.complete()  # a rule may name any file of the base
+    return bound()
+
+
+def _comparison(
+    against: Base,
+    dataset: StoredDataset,
+    old: StoredDataset,
+    ran: Sequence[Ran],
+    before: Sequence[Ran],
+    profile: Profile,
+) -> Comparison:
+    figures = [each.measured.seen.figures for each in before if isinstance(each.measured.seen, Measurement)]
+    counts = counted(dataset, old)
+    gone = [each.fixed for each in ran if each.fixed is not None]
+    return Comparison(
+        base=against.asked,
+        revision=against.commit,
+        rows=counts.rows,
+        new=counts.new,
+        unchanged=counts.unchanged,
+        removed=counts.removed,
+        fixed=ordered(pl.concat([pl.DataFrame(schema=FINDINGS), *gone])),
+        profile=completed(profile, findings_of(before), figures),
     )
 
 
@@ -141,13 +217,22 @@ def _start(paths: Sequence[Path_]) -> Path:
     return first if first.exists() else Path()
 
 
-def _missing(wanted: Sequence[Demand], sources: Sources, reading: Reading) -> list[Demand]:
+def _missing(demanded: _Demanded, sides: Sequence[Sources], reading: Reading) -> list[Demand]:
     """What is still to be worked out of the files: nothing for a check that has seen the very same before."""
-    seen = known(sources, reading)
-    if seen is None:
-        return list(wanted)
-    dataset = StoredDataset(sources, seen, reading)
-    return [demand for demand in wanted if not is_known(demand, dataset, None, reading.cache)]
+    wanted = [*(demand for _, demand in demanded.pairs), demanded.profile]
+    seen = [known(side, reading) for side in sides]
+    if any(each is None for each in seen):
+        return wanted
+    dataset, *others = (
+        StoredDataset(side, each, reading) for side, each in zip(sides, seen, strict=True) if each is not None
+    )
+    old = others[0] if others else None
+    return [
+        demand
+        for demand in wanted
+        if not is_known(demand, dataset, None if demand is demanded.profile else old, reading.cache)
+        or (old is not None and not is_known(demand, old, None, reading.cache))
+    ]
 
 
 def _warm(rules: Iterable[BoundRule], context: Context) -> None:
