@@ -82,7 +82,7 @@ def _known(ids: Collection[str], asked: Collection[str]) -> None:
 def _demand(rule: Rule) -> bytes:
     """What a rule demands, without where it was written."""
     return orjson.dumps(
-        [rule.id, rule.check, rule.severity, rule.tolerate, rule.remedy, rule.why, rule.params],
+        [rule.id, rule.check, rule.severity, rule.tolerate, rule.remedy, rule.why, rule.params, rule.min_examples],
         option=orjson.OPT_SORT_KEYS,
     )
 

@@ -52,6 +52,7 @@ def _one_or_more(schema: dict[str, object]) -> None:
 Text = Annotated[str, Field(min_length=1, pattern=r"\S")]
 Name = Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 Tolerate = Annotated[int | float, BeforeValidator(_tolerated), Field(json_schema_extra=_described)]
+Least = Annotated[int, Field(ge=1)]
 OneOrMore = Annotated[list[Text], BeforeValidator(_listed), Field(min_length=1, json_schema_extra=_one_or_more)]
 
 
@@ -84,6 +85,9 @@ class RuleForm(Form):
     tolerate: Tolerate | None = None
     """How many examples may be flagged before the rule fails: a count, or a share of those examined (0.01, `1 %`).
     0 where nobody says otherwise."""
+    min_examples: Least | None = None
+    """How many new examples a pull request must add before a share that is tolerated is judged; a finding about a few
+    would be a large share by chance. The policy's own where it is left out. A count (0 too) is always judged."""
     remedy: Remedy | None = None
     """What to do about a finding: `drop` the row, `redact` or `fix` it, or have a person `review` it."""
     why: Text | None = None
@@ -115,6 +119,9 @@ class PolicyForm(Form):
     name stands for the shipped policy of that name, `@kind` for the policy of the example's kind."""
     columns: ColumnMap | None = None
     """What the columns of the dataset are called, where gate does not recognise them."""
+    min_examples: Least | None = None
+    """How many new examples a pull request must add before its rules judge a share that is tolerated; a rule's own
+    wins. Inherited, and needed where a rule tolerates a share."""
     every: EveryForm | None = None
     """Changes to all inherited rules."""
     rules: list[RuleForm] | None = None

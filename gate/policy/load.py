@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import fields
+from dataclasses import fields, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
@@ -163,8 +163,25 @@ def _rules(layer: Layer) -> tuple[Rule, ...]:
     for rule_id, draft in layer.rules.items():
         _complete(rule_id, draft, layer)
         if draft.enabled:
-            rules.append(draft.rule(rule_id))
+            rules.append(_with_least(draft.rule(rule_id), layer))
     return tuple(rules)
+
+
+def _with_least(rule: Rule, layer: Layer) -> Rule:
+    """A rule that tolerates a share also says from how many new rows on: its own, else the policy's."""
+    if not rule.on_share:
+        places = {key: place for key, place in rule.places.items() if key != "min_examples"}
+        return replace(rule, min_examples=None, places=places)
+    if rule.min_examples is not None:
+        return rule
+    if layer.min_examples is None:
+        raise PolicyError(
+            f"rule {rule.id!r} tolerates a share, and nothing says from how many new examples on it is judged",
+            where=str(rule.places.get("tolerate", rule.places[""])),
+            remedy="add `min_examples: 100` to the policy or to the rule, or `extends: base`; or tolerate a count",
+        )
+    least, place = layer.min_examples
+    return replace(rule, min_examples=least, places={**rule.places, "min_examples": place})
 
 
 def _complete(rule_id: str, draft: Draft, layer: Layer) -> None:
@@ -188,6 +205,7 @@ def _digest(rules: tuple[Rule, ...]) -> str:
             "tolerate": rule.tolerate,
             "remedy": rule.remedy,
             "with": rule.params,
+            **({"min_examples": rule.min_examples} if rule.on_share else {}),
         }
         for rule in sorted(rules, key=lambda rule: rule.id)
     ]

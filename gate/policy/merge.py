@@ -37,6 +37,7 @@ class Draft:
             remedy=cast(Remedy, self.values["remedy"]),
             why=cast(str, self.values["why"]),
             params=dict(cast("Mapping[str, object]", self.values.get("with", {}))),
+            min_examples=cast("int | None", self.values.get("min_examples")),
             places=dict(self.places),
         )
 
@@ -51,6 +52,8 @@ class Layer:
     columns: ColumnMap | None
     files: tuple[str, ...]
     """The most specific first."""
+    min_examples: tuple[int, Place] | None = None
+    """Of the policy as a whole, and where it was written."""
 
     @staticmethod
     def empty() -> Layer:
@@ -67,6 +70,7 @@ class Layer:
             rules=rules,
             columns=upper.columns or self.columns,
             files=tuple(dict.fromkeys((*upper.files, *self.files))),
+            min_examples=upper.min_examples or self.min_examples,
         )
 
 
@@ -87,7 +91,8 @@ def overlaid(below: Layer, form: PolicyForm, content: YamlFile, stem: str) -> La
             )
         own[rule.id] = draft
     name = form.name or stem
-    upper = Layer(name, form.description or below.description, own, form.columns, (content.file,))
+    least = None if form.min_examples is None else (form.min_examples, content.places["min_examples"])
+    upper = Layer(name, form.description or below.description, own, form.columns, (content.file,), least)
     return below.under(upper)
 
 

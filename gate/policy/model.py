@@ -41,8 +41,15 @@ class Rule:
     why: str
     params: dict[str, object] = field(default_factory=dict)
     """The `with:` of the file, not yet validated by the check."""
+    min_examples: int | None = None
+    """How many rows a pull request must add before the share is judged; None where nothing or a count is tolerated."""
     places: dict[str, Place] = field(default_factory=dict)
     """Where each effective value came from, by dotted key: `severity`, `with.threshold`, and `` (the rule itself)."""
+
+    @property
+    def on_share(self) -> bool:
+        """Whether it tolerates a share of the examples, which says little of a few of them."""
+        return isinstance(self.tolerate, float) and self.tolerate > 0
 
     def allowance(self, examined: int) -> int:
         """How many flagged examples out of `examined` still pass."""

@@ -144,7 +144,8 @@ def bound_rules(
 
 def _listed(bound: BoundRule) -> ListedRule:
     rule = bound.rule
-    values = [Value(key, getattr(rule, key), _origin(rule, key)) for key in _KEYS]
+    keys = (*_KEYS, "min_examples") if rule.on_share else _KEYS
+    values = [Value(key, getattr(rule, key), _origin(rule, key)) for key in keys]
     for name, value in bound.params.model_dump(mode="json").items():
         values += [Value(key, each, _origin(rule, key)) for key, each in _leaves(f"with.{name}", value)]
     kinds = tuple(kind or UNKNOWN_KIND for kind in bound.kinds)

@@ -174,7 +174,7 @@ def test_several_parents_later_ones_on_top(write: Write, folders: Folders) -> No
     [("0", 0), ("7", 7), ("0.01", 0.01), ("1 %", 0.01), ("0.5%", 0.005), ('"29 %"', 0.29), ("0.0", 0.0)],
 )
 def test_tolerate_is_a_count_or_a_share(write: Write, folders: Folders, written: str, effective: float) -> None:
-    write("rules/admission/parent.yaml", BASE.replace("tolerate: 3", f"tolerate: {written}"))
+    write("rules/admission/parent.yaml", BASE.replace("tolerate: 3", f"tolerate: {written}\n    min_examples: 9"))
     tolerated = rule(load_policy("parent", folders), "pii").tolerate
     assert tolerated == effective
     assert type(tolerated) is type(effective)
