@@ -242,7 +242,7 @@ KINDS: dict[SecretKind, Secret] = {
         ("pass", "pwd"),
         r"(?i)(?:pass[a-z]{0,6}|pwd)\\{0,3}[\"'`]?\]?[ \t]{0,4}[:=]",
         patterns=_own(
-            *(each.format(names=_PASSWORDS, capitals="PASSWORD|PASSWD|PASSPHRASE|PWD|PASS", least=8) for each in _ASSIGNED)
+            *(each.format(names=_PASSWORDS, capitals="PASS(?:WORD|WD|PHRASE)?|PWD", least=8) for each in _ASSIGNED)
         ),
         bounded=False,
     ),
