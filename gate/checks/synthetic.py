@@ -18,9 +18,11 @@ Column = Annotated[str, Field(pattern=f"^{COLUMN}$")]
 _NO = ("", "false", "0", "no", "none", "null", "human", "original", "real")
 """Values of a mark that say that a row is not synthetic."""
 _MODEL = (
-    r"(?i)\b((?:gpt|claude|gemini|llama|mistral|mixtral|qwen|gemma|phi|deepseek|command|nova|grok|o[134])[a-z0-9.-]*)"
+    r"(?i)\b((?:(?:chat)?gpt|claude|gemini|llama|mistral|mixtral|qwen|gemma|phi|deepseek)"
+    r"(?:[- ]?v?[0-9][a-z0-9.-]*|-(?:chat|coder|flash|haiku|instant|instruct|large|medium|opus|pro|small|sonnet|turbo)"
+    r"[a-z0-9.-]*)|chatgpt)\b"
 )
-"""Families of models, by the names that their makers give them."""
+"""Families of models with a version or variant, since the name alone may be a person's: Claude, Phil."""
 
 _COUNTED = pl.Schema({"generator": pl.String, "rows": pl.UInt32, "marked": pl.Boolean})
 
