@@ -113,7 +113,7 @@ def _groups(rows: pl.DataFrame, params: ConsistencyParams) -> pl.DataFrame:
 
 
 def _mixed_forms(corpus: Corpus, rows: pl.DataFrame, groups: pl.DataFrame, params: ConsistencyParams) -> pl.DataFrame:
-    wanted = groups.filter(pl.col("share") >= params.majority, pl.col("share") < 1)
+    wanted = groups.filter(pl.col("share") >= params.majority)
     odd = (
         rows.join(wanted, on=["kind", "instruction"])
         .filter(pl.col("form").is_not_null(), pl.col("form") != pl.col("common"))

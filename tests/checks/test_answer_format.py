@@ -109,6 +109,19 @@ def test_only_the_turn_before_and_the_system_message_can_ask() -> None:
     assert measure({"kind": "chat", "messages": turns}).findings.height == 0
 
 
+def test_what_one_row_asks_for_is_nothing_to_the_next() -> None:
+    ask: dict[str, object] = {"kind": "chat", "messages": [turn("user", "Answer in JSON.")]}
+    assert measure(ask, {"kind": "chat", "messages": [turn("assistant", "Hi.")]}).findings.height == 0
+
+
+def test_places_do_not_depend_on_how_many_examples_are_looked_at_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [chat("<think>"), chat("Fine."), chat('{"a": 1')]
+    whole = measure(*rows).findings
+    assert whole["row"].to_list() == [1, 3]
+    monkeypatch.setattr("gate.checks.answer_format._ROWS", 1)
+    assert measure(*rows).findings.equals(whole)
+
+
 def test_a_finding_says_where_it_is() -> None:
     row = chat(f'é🙂\n{FENCE}json\n{{"a": ann@acme.org}}\n{FENCE}')
     findings = measure(chat("Fine."), row).findings

@@ -130,6 +130,13 @@ def test_places_are_counted_and_named_once_per_code() -> None:
     assert measured.examined == 3
 
 
+def test_places_do_not_depend_on_how_many_examples_are_looked_at_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = measure("a\x00", "b", "cafÃ©").findings
+    assert whole["row"].to_list() == [1, 3]
+    monkeypatch.setattr("gate.checks.encoding._ROWS", 1)
+    assert measure("a\x00", "b", "cafÃ©").findings.equals(whole)
+
+
 def test_what_is_often_on_purpose_only_counts() -> None:
     lowered = {code for code, text, _, _ in DAMAGE if measure(text).findings["severity"].to_list() == ["info"]}
     assert lowered == {"private_use", "escaped_surrogate", "no_break_space"}

@@ -178,6 +178,14 @@ def test_it_is_found_in_every_part_of_an_example() -> None:
     assert findings.schema == FOUND
 
 
+def test_places_do_not_depend_on_how_many_examples_are_looked_at_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = ["Nothing.", "AKIA" + drawn(UPPER + "234567", 16), "Nothing.", "ghp_" + drawn(ALPHANUMERIC, 36)]
+    whole = measure(*texts).findings
+    assert whole["row"].to_list() == [2, 4]
+    monkeypatch.setattr("gate.checks.secrets._ROWS", 1)
+    assert measure(*texts).findings.equals(whole)
+
+
 def test_the_most_telling_kind_is_reported_once() -> None:
     openai = "sk-proj-" + drawn(ALPHANUMERIC, 48)
     assert [code for code, _, _ in seen(f'OPENAI_API_KEY="{openai}"')] == ["openai_key"]
@@ -225,7 +233,8 @@ def test_placeholders_and_published_examples_only_count(text: str) -> None:
         "https://example.org/path@2x.png and ftp://host:21/file@v1",
         "The ratio is 3:4@5 in total://",
         "AKIA is the prefix of an access key id",
-        "base64: " + "A1b2" * 12 + "AKIA" + "ABCDEFGH23456722" + "C3d4" * 12,
+        "base64: " + "A1b2" * 12 + "AKIA" + drawn(UPPER + "234567", 16) + "C3d4" * 12,
+        "account AC" + drawn(HEXADECIMAL, 32),
         "password: correct horse battery staple",
         "commit 8d3f6a025b1c4e97a0d46c29e1f7b8538d3f6a02",
         "eyJ is how many tokens start. eyJust.kidding.here",
