@@ -5,6 +5,7 @@ A base is read from objects that git has verified, never from an index or a work
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import tempfile
@@ -35,6 +36,8 @@ class Entry:
     """Octal: 100644, 100755, 120000 (a link), 160000 (a submodule)."""
     blob: str
     """The name of its object, hex."""
+    size: int
+    """Bytes of the object; 0 for a submodule, which has none here."""
 
     @property
     def plain(self) -> bool:
@@ -92,7 +95,7 @@ class Repository:
         Raises:
             InputError: an object of it is not on this machine.
         """
-        answer = _run(self.top, ["ls-tree", "-r", "-z", "--full-tree", commit])
+        answer = _run(self.top, ["ls-tree", "-r", "-z", "-l", "--full-tree", commit])
         if answer.returncode != 0:
             raise InputError(
                 f"git cannot list commit {commit[:12]}: {_first_line(answer.stderr)}",
@@ -102,17 +105,23 @@ class Repository:
         # One line per file of the repository, 2 µs each.
         for line in answer.stdout.split(b"\0")[:-1]:
             about, _, name = line.partition(b"\t")
-            mode, _, blob = about.decode("ascii").split(" ")
-            entries[os.fsdecode(name)] = Entry(mode, blob)
+            mode, _, blob, size = about.decode("ascii").split()
+            entries[os.fsdecode(name)] = Entry(mode, blob, int(size) if size.isdecimal() else 0)
         return entries
 
-    def write(self, blobs: Sequence[tuple[str, Path]]) -> None:
+    def write(self, files: Sequence[tuple[str, Entry, Path]]) -> None:
         """Write objects as plain files; folders must be there.
+
+        What the working tree still has is copied from there, which is faster: where the copy is the object.
+
+        Args:
+            files: where each lies in the repository, what it was there, and where it goes.
 
         Raises:
             InputError: an object is not on this machine.
         """
-        for (_, path), (size, out) in zip(blobs, self._blobs([blob for blob, _ in blobs]), strict=True):
+        left = [(entry.blob, path) for name, entry, path in files if not _copied(self.top / name, entry, path)]
+        for (_, path), (size, out) in zip(left, self._blobs([blob for blob, _ in left]), strict=True):
             with path.open("xb") as file:
                 _copy(out, file, size)
 
@@ -148,6 +157,26 @@ class Repository:
                         process.stdout.read(1)  # the line feed behind each object
                 finally:
                     process.kill()
+
+
+def _copied(source: Path, entry: Entry, path: Path) -> bool:
+    """Copy a file of the working tree; false (and nothing is left) where it is not that object."""
+    try:
+        if source.is_symlink() or not source.is_file() or source.stat().st_size != entry.size:
+            return False
+        made = hashlib.sha256() if len(entry.blob) == 64 else hashlib.sha1(usedforsecurity=False)  # git's formats
+        made.update(b"blob %d\0" % entry.size)
+        with source.open("rb") as file, path.open("xb") as copy:
+            while block := file.read(_BLOCK):
+                made.update(block)  # of what is written, so that a change while it is read is noticed
+                copy.write(block)
+    except OSError:
+        path.unlink(missing_ok=True)
+        return False
+    if made.hexdigest() != entry.blob:
+        path.unlink()
+        return False
+    return True
 
 
 def _copy(source: BinaryIO, target: BinaryIO, size: int) -> None:

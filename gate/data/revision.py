@@ -65,9 +65,9 @@ class Revision:
             path = self.root.joinpath(*_parts(name))
             if entry.plain and not path.exists():
                 path.parent.mkdir(parents=True, exist_ok=True)
-                wanted.append((entry.blob, path))
+                wanted.append((name, entry, path))
         self.repository.write(wanted)
-        self._fetch_pointers([path for _, path in wanted])
+        self._fetch_pointers([path for _, _, path in wanted])
 
     def relative(self, path: Path) -> str:
         """An asked path as the repository names it."""

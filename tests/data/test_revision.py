@@ -249,3 +249,32 @@ def test_outside_a_repository_a_folder_needs_no_mark(tmp_path: Path, monkeypatch
     assert find_base("old", [tmp_path]).kind == "path"
     with pytest.raises(InputError, match="no git repository"):
         find_base("main", [tmp_path])
+
+
+def test_what_is_copied_from_the_working_tree_is_what_was_committed(repo: Path, into: Path) -> None:
+    other = ROW.replace("four", "nine")  # of the same length
+    (repo / "data/train.jsonl").write_text(other)
+    checkout("main", [repo / "data"], into)
+    assert (into / "data/train.jsonl").read_text() == ROW
+
+
+def test_a_link_in_the_working_tree_is_not_read(repo: Path, into: Path, tmp_path: Path) -> None:
+    (tmp_path / "same.jsonl").write_text(ROW)
+    (repo / "data/train.jsonl").unlink()
+    (repo / "data/train.jsonl").symlink_to(tmp_path / "same.jsonl")
+    checkout("main", [repo / "data"], into)
+    assert not (into / "data/train.jsonl").is_symlink()
+    assert (into / "data/train.jsonl").read_text() == ROW
+
+
+def test_a_repository_of_sha_256_objects(tmp_path: Path, into: Path, git: Git) -> None:
+    place = tmp_path / "modern"
+    git("init", "-q", "-b", "main", "--object-format=sha256", str(place))
+    (place / "kept.jsonl").write_text(ROW)
+    (place / "gone.jsonl").write_text(ROW * 2)
+    git("add", "-A", at=place)
+    git("commit", "-q", "-m", "data", at=place)
+    (place / "gone.jsonl").unlink()
+    base = checkout("main", [place], into)
+    assert len(base.commit) == 64
+    assert [(into / name).read_text() for name in ("kept.jsonl", "gone.jsonl")] == [ROW, ROW * 2]
