@@ -57,7 +57,8 @@ class TestFingerprints:
             rows.append(make.chat(20 + shift, "p1", "a"))
             found = [make.finding("r", row, message=f"row {row['row']}", start=1, end=2) for row in rows]
             found.append(make.finding("r", rows[0], message="again", start=4, end=5))
-            return make.build(rows, found, [])  # type: ignore[no-any-return]
+            # Whatever order they come in, as that of the most severe first does change.
+            return make.build(rows, found[::-1] if shift else found, [])  # type: ignore[no-any-return]
 
         assert fingerprints(built(0)) == fingerprints(built(100))
 
@@ -129,6 +130,12 @@ class TestGithub:
         assert [level for level, _ in titles] == sorted(
             (level for level, _ in titles), key=["error", "warning", "notice"].index
         )
+
+    def test_an_unchanged_finding_of_a_rule_that_fails_is_not_annotated(self, make: Any) -> None:
+        rows = [make.chat(number, f"p{number}", "a") for number in (1, 2)]
+        found = [make.finding("r", rows[0], state="unchanged", score=1.0), make.finding("r", rows[1])]
+        lines = self.lines(make.build(rows, found, [RuleOutcome(make.rule("r"), ("chat",), "failed", 2, 1, 0)]))
+        assert [re.findall(r"line=(\d+)", line) for line in lines] == [["2"], []]
 
     def test_only_what_is_new_is_annotated(self, compared: AdmissionResult) -> None:
         assert not [line for line in self.lines(compared) if "near_duplicates" in line]

@@ -176,7 +176,7 @@ def test_the_marker_is_a_comment_of_html_for_any_root(root: str, expected: str) 
 class TestChanges:
     def test_what_vanished_is_of_high_risk_and_comes_first(self, compared: AdmissionResult) -> None:
         assert compared.comparison is not None
-        profile = compared.comparison.profile | {"splits": {"train": 3, "test": 2}}
+        profile = compared.comparison.profile | {"splits": {"train": 3_000, "test": 2}}
         found = changes(replace(compared, comparison=replace(compared.comparison, profile=profile)))
         (test,) = (change for change in found if change.of == "test")
         assert (test.risk, test.before, test.now) == ("high", 2, 0)
