@@ -8,6 +8,7 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -38,6 +39,7 @@ def described(path: Path) -> tuple[Source, SourceFile]:
 def upper(example: Example, strings: Sequence[str]) -> Mapping[str, str]:
     """A change of one text: that of the answer."""
     text = text_of(example, "messages[1].content")
+    assert text is not None
     assert text in strings
     return {text: text.upper()}
 
@@ -114,12 +116,12 @@ def test_an_array_with_a_broken_element_loses_just_that(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("delimiter", "quoting"), [(",", csv.QUOTE_ALL), (",", csv.QUOTE_MINIMAL), (";", csv.QUOTE_MINIMAL)]
 )
-def test_csv_keeps_its_dialect(tmp_path: Path, delimiter: str, end: str, quoting: int) -> None:
+def test_csv_keeps_its_dialect(tmp_path: Path, delimiter: str, end: str, quoting: Literal[0, 1]) -> None:
     def written(rows: list[dict[str, object]]) -> bytes:
         text = io.StringIO()
         writer = csv.DictWriter(
             text, ["prompt", "completion"], delimiter=delimiter, lineterminator=end, quoting=quoting
-        )  # type: ignore[arg-type]
+        )
         writer.writeheader()
         writer.writerows(rows)
         return b"\xef\xbb\xbf" + text.getvalue().encode()

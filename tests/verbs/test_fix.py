@@ -107,6 +107,10 @@ HOLDING_IT: list[dict[str, object]] = [
                   {"role": "assistant", "content": None, "tool_calls": [
                       {"id": "1", "type": "function",
                        "function": {"name": "mail", "arguments": json.dumps({"to": MAIL, "n": 1.0})}}]}]},
+    {"messages": [{"role": "user", "content": "Mail her"},
+                  {"role": "assistant", "content": None, "tool_calls": [
+                      {"id": "1", "type": "function",
+                       "function": {"name": "mail", "arguments": {"body": f'Say "hi" to {MAIL}, soon'}}}]}]},
 ]  # fmt: skip
 
 
@@ -269,14 +273,14 @@ def test_in_place_needs_git_to_have_the_file_as_it_is(tmp_path: Path, write_json
 
 def test_the_policy_is_that_of_the_data_wherever_it_is_written(tmp_path: Path, write_jsonl: WriteJsonl) -> None:
     home = tmp_path / "home"
-    write_jsonl(home / "data" / "a.jsonl", [*ROWS, SECRET_ROW])
+    write_jsonl(home / "data" / "a.jsonl", [*ROWS, SECRET_ROW, ROWS[2]])
     (home / "gate.yaml").write_text("paths: data\npolicy: rules/admission/ours.yaml\n")
     (home / "rules" / "admission").mkdir(parents=True)
     (home / "rules" / "admission" / "ours.yaml").write_text(
         f"version: 1\nname: ours\nextends: chat\nrules:\n  - id: pii\n    with:\n      allow: ['{MAIL}']\n"
     )
-    result = fix(home / "data", out=tmp_path / "elsewhere" / "out", select="pii")
-    assert result.log.is_empty()
+    result = fix(home / "data", out=tmp_path / "elsewhere" / "out", select=["exact_duplicates", "pii"])
+    assert result.log["action"].to_list() == ["dropped"]
     assert result.after.findings.is_empty()
 
 
