@@ -31,8 +31,8 @@ def no_runner(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def fingerprints(result: AdmissionResult) -> dict[tuple[str, str], list[str]]:
-    """By rule and content."""
-    rows = named(result)
+    """By rule and content, in the order of rows and places in them."""
+    rows = named(result).sort("file", "row", "start")
     ids = rows["id"].to_list()
     found: dict[tuple[str, str], list[str]] = {}
     for each, content in zip(located(result, rows), ids, strict=True):
