@@ -61,6 +61,8 @@ BUILT_IN = {
     "card": "gate.checks.card",
     "drift": "gate.checks.drift",
     "quality": "gate.checks.quality",
+    "toxicity": "gate.checks.toxicity",
+    "bias": "gate.checks.bias",
     "expectations": "gate.checks.expectations",
 }
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from gate.checks.qualities.lexicon import Lexicon
+from gate.checks.lexicon import Lexicon
 from gate.checks.qualities.problems import Problem, report
 
 _DISCLAIMER = "disclaimer"  # the section of the lexicon; every other one holds refusals

@@ -1,16 +1,20 @@
 """Lists of words and phrases that a team can read, argue about and change: `rules/lexicons/NAME.txt`.
 
 One entry per line; `#` starts a comment, and `[category]` a section. A user's file of the same name takes the place of
-gate's; with a line `extends: NAME` it adds to that list, and `- entry` takes one out of it.
+gate's; with a line `extends: NAME` it adds to that list, and `- entry` takes one out of it. A section named
+`[category rot13]` holds its entries in ROT13, so that nobody has to read slurs who only opens the file.
 """
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Mapping
 from pathlib import Path
 
 from gate.errors import PolicyError
 from gate.folders import Folders
+
+_CODED = " rot13"
 
 Lexicon = Mapping[str, tuple[str, ...]]
 """Entries in lower case, by category."""
@@ -53,13 +57,15 @@ def read_lexicon(name: str, folders: Folders) -> Lexicon:
     """
     entries: dict[str, dict[str, None]] = {}
     for path in reversed(lexicon_files(name, folders)):
-        category = ""
+        category, coded = "", False
         for number, written in enumerate(path.read_text("utf-8").splitlines(), start=1):
             line = written.split("#", 1)[0].strip()
             if not line or line.startswith("extends:"):
                 continue
             if line.startswith("[") and line.endswith("]"):
                 category = line[1:-1].strip()
+                coded = category.endswith(_CODED)
+                category = category.removesuffix(_CODED).strip()
             elif line.startswith("- "):
                 for kept in entries.values():
                     kept.pop(line[2:].strip().lower(), None)
@@ -70,7 +76,8 @@ def read_lexicon(name: str, folders: Folders) -> Lexicon:
                     remedy="write the whole word, or take the line out",
                 )
             else:
-                entries.setdefault(category, {})[line.lower()] = None
+                entry = codecs.decode(line, "rot13") if coded else line
+                entries.setdefault(category, {})[entry.lower()] = None
     made = {category: tuple(words) for category, words in entries.items() if words}
     if not made:
         raise PolicyError(f"the lexicon `{name}` holds no entry", remedy="write one per line, or switch its rule off")
