@@ -178,6 +178,11 @@ def test_it_is_found_in_every_part_of_an_example() -> None:
     assert findings.schema == FOUND
 
 
+def test_an_account_is_no_key() -> None:
+    key, account = "SK" + drawn(HEXADECIMAL, 32), "AC" + drawn(HEXADECIMAL, 32)
+    assert seen(f"{account}:{key}") == [("twilio_key", None, key)]
+
+
 def test_places_do_not_depend_on_how_many_examples_are_looked_at_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = ["Nothing.", "AKIA" + drawn(UPPER + "234567", 16), "Nothing.", "ghp_" + drawn(ALPHANUMERIC, 36)]
     whole = measure(*texts).findings
