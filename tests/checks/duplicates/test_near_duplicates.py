@@ -108,6 +108,11 @@ def test_short_texts_that_are_the_same_once_folded_are_duplicates(
     assert check(frames([{"text": left}, {"text": right}]), context).findings.height == 1
 
 
+def test_short_texts_are_not_compared_with_one_another() -> None:
+    result = find([f"answer {number}" for number in range(500)])
+    assert (result.candidates, result.compared, result.dropped.size) == (0, 500, 0)
+
+
 def test_empty_and_blank_texts_are_compared_with_nothing(frames: FRAMES, context: Context) -> None:
     measured = check(frames([{"text": ""}, {"text": ""}, {"text": " \n\t"}, {"text": "\u3000"}]), context)
     assert measured.findings.is_empty()
