@@ -78,6 +78,12 @@ def test_rates_of_ngrams_are_those_of_an_exact_count(params: DiversityParams) ->
         assert figures[f"distinct {size}-grams"] == pytest.approx(exact, rel=4 * STANDARD_ERROR)
 
 
+def test_no_ngram_reaches_from_one_row_into_the_next(params: DiversityParams) -> None:
+    figures = measure(params, ["lighthouse", "harbour"] * 20, ["storm warning"] * 3).figures
+    assert figures["distinct 2-grams"] == pytest.approx(1 / 3, rel=0.01)
+    assert "distinct 3-grams" not in figures
+
+
 def test_the_similarity_of_two_rows_is_near_the_exact_mean(params: DiversityParams) -> None:
     texts = random_texts(150, 30, 12)
     sets = [{tuple(words[at : at + 3]) for at in range(28)} for words in (text.split() for text in texts)]

@@ -45,6 +45,15 @@ def test_the_same_distribution_has_not_moved() -> None:
         assert measure(texts(seed), texts(seed + 100)).findings.is_empty()
 
 
+def test_what_chance_alone_gives_in_few_rows_is_no_drift() -> None:
+    indices = []
+    for seed in range(20):
+        measured = measure(texts(seed, rows=100), texts(seed + 100, rows=100))
+        indices.append(measured.figures["length of texts"])
+        assert measured.findings.is_empty()
+    assert max(indices) > PARAMS.moderate  # it would be a finding in a larger dataset
+
+
 def test_texts_twice_as_long_have() -> None:
     (finding,) = measure(texts(1, scale=2.5), texts(2)).findings.to_dicts()
     assert (finding["code"], finding["group"], finding["severity"]) == ("length_drift", "length of texts", None)
