@@ -280,44 +280,57 @@ def _rewritten(
 
 def _spliced(blocks: Iterator[bytes], cuts: Iterator[_Cut]) -> Iterator[bytes]:
     """The bytes with the cuts made; cuts come in the order of their starts and do not overlap."""
-    block, at = b"", 0  # what is not written yet, and where it begins
-
-    def upto(position: int) -> Iterator[bytes]:
-        """What stands before a position, taken off; less where the file ends."""
-        nonlocal block, at
-        while at < position:
-            if not block:
-                block = next(blocks, b"")
-                if not block:
-                    return
-            piece = block[: position - at]
-            block, at = block[len(piece) :], at + len(piece)
-            yield piece
-
-    def begins_with(mark: bytes) -> bool:
-        nonlocal block, at
-        if not block:
-            block = next(blocks, b"")
-        if not block.startswith(mark):
-            return False
-        block, at = block[1:], at + 1
-        return True
-
+    source = _Source(blocks)
     for cut in cuts:
-        yield from upto(cut.start)
+        yield from source.upto(cut.start)
         if cut.end is None:
-            while (block or (block := next(blocks, b""))) and b"\n" not in block:
-                at, block = at + len(block), b""
-            end = block.find(b"\n") + 1
-            at, block = at + end, block[end:]
+            source.skip_line()
         else:
-            for _ in upto(cut.end):
+            for _ in source.upto(cut.end):
                 pass
             if cut.with_line_end:
-                begins_with(b"\r")
-                begins_with(b"\n")
+                source.skip(b"\r")
+                source.skip(b"\n")
         yield cut.new
-    while block:
-        yield block
-        block = next(blocks, b"")
-    yield from blocks
+    yield from source.rest()
+
+
+class _Source:
+    """Blocks of bytes that are taken off from the front; a block is never copied as a whole."""
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._blocks = blocks
+        self._block, self._next = b"", 0
+        self._before = 0
+        """Where the block begins in the file."""
+
+    def _more(self) -> bool:
+        if self._next == len(self._block):
+            self._before += len(self._block)
+            self._block, self._next = next(self._blocks, b""), 0
+        return bool(self._block)
+
+    def upto(self, position: int) -> Iterator[bytes]:
+        """What stands before a position; less where the file ends."""
+        while self._before + self._next < position and self._more():
+            end = min(position - self._before, len(self._block))
+            piece, self._next = self._block[self._next : end], end
+            yield piece
+
+    def skip(self, mark: bytes) -> None:
+        """Pass over one byte, if it is that."""
+        if self._more() and self._block.startswith(mark, self._next):
+            self._next += 1
+
+    def skip_line(self) -> None:
+        """Pass over the rest of the line, its end included."""
+        while self._more():
+            end = self._block.find(b"\n", self._next)
+            self._next = len(self._block) if end < 0 else end + 1
+            if end >= 0:
+                return
+
+    def rest(self) -> Iterator[bytes]:
+        """Everything that is left."""
+        yield self._block[self._next :]
+        yield from self._blocks

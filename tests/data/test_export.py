@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gate.data.convert import Example
-from gate.data.export import Changes, Exported, export
+from gate.data.export import Changes, Exported, _Cut, _spliced, export
 from gate.data.find import Source, find_sources
 from gate.data.frame import SourceFile
 from gate.data.read_file import FileReader
@@ -189,6 +189,26 @@ def test_arrow_keeps_form_batches_and_compression(tmp_path: Path, form: str, cod
 
 def opened_again(path: Path) -> list[pa.RecordBatch]:
     return list(pa.ipc.open_stream(path).read_all().to_batches())
+
+
+def test_blocks_may_end_anywhere() -> None:
+    content = b"".join(b"%d-%s\r\n" % (n, b"x" * (n % 5)) for n in range(40))
+    starts = [0, *(at + 1 for at, byte in enumerate(content) if byte == 10)][:-1]
+    for size in (1, 2, 3, 7, 64, 1000):
+        blocks = (content[at : at + size] for at in range(0, len(content), size))
+        cuts = [
+            _Cut(start, None) if n % 3 else _Cut(start, start + 2, b"!", True)
+            for n, start in enumerate(starts)
+            if n % 2
+        ]
+        expected = content
+        for cut in reversed(cuts):
+            if cut.end is None:
+                end = expected.index(b"\n", cut.start) + 1
+            else:
+                end = cut.end + 2 * (expected[cut.end : cut.end + 2] == b"\r\n")
+            expected = expected[: cut.start] + cut.new + expected[end:]
+        assert b"".join(_spliced(blocks, iter(cuts))) == expected
 
 
 def test_a_file_that_is_not_what_was_judged_is_not_written(tmp_path: Path) -> None:
