@@ -209,8 +209,9 @@ def test_without_two_splits_it_is_said_that_nothing_was_compared(splits: tuple[s
 
 def test_rows_without_a_split_are_left_out_and_not_counted() -> None:
     text = sentence(random.Random(6), 40)
-    rows = [{"text": text}, {"text": text, "split": "test"}, {"text": text}, {"text": f"{text}!", "split": "train"}]
+    rows = [{"text": text}, {"text": text, "split": "test"}, {"text": text}, {"text": f"{text} so", "split": "train"}]
     measured = check(rows)
+    assert measured.findings["score"].to_list() == [pytest.approx(36 / 37)]
     assert found(measured) == [(4, "near_leak", "train→test")]
     assert measured.examined == 2
 

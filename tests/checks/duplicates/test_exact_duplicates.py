@@ -58,6 +58,7 @@ def test_every_occurrence_but_the_kept_one_is_found(frames: FRAMES, context: Con
         (talk(turn("user", "a b"), turn("assistant", "c")), talk(turn("user", "a"), turn("assistant", "b c")), False),
         (talk(turn("user", "a\x1euser\x1db")), talk(turn("user", "a"), turn("user", "b")), False),
         (talk(turn("user", "a")), talk(turn("user", "a"), turn("assistant", "")), False),
+        (talk(turn("user", "a"), turn("user", "b")), talk(turn("user", "b"), turn("user", "a")), False),
         (talk(turn("user", "a")), {"text": "a"}, False),
         (talk(turn("user", "a"), tools='[{"x": 1}]'), talk(turn("user", "a")), False),
         (talk(turn("user", "a"), tools='[{"x": 1, "y": 2}]'), talk(turn("user", "a"), tools='[{"y":2,"x":1}]'), True),

@@ -108,9 +108,15 @@ def test_short_texts_that_are_the_same_once_folded_are_duplicates(
     assert check(frames([{"text": left}, {"text": right}]), context).findings.height == 1
 
 
-def test_short_texts_are_not_compared_with_one_another() -> None:
-    result = find([f"answer {number}" for number in range(500)])
-    assert (result.candidates, result.compared, result.dropped.size) == (0, 500, 0)
+def test_short_texts_are_never_fetched() -> None:
+    def refuse(rows: np.ndarray) -> list[pl.Series]:
+        assert not rows.size
+        return []
+
+    cut, groups = banding(128, 0.8, 0.9999), np.zeros(500, dtype=np.int64)
+    sketches = sketched(pl.Series([f"answer {number}" for number in range(500)]), groups, 5, cut).lazy()
+    found = find_near_duplicates(sketches, refuse, np.arange(500), groups, threshold=0.8, size=5, cut=cut)
+    assert (found.compared, found.dropped.size) == (500, 0)
 
 
 def test_empty_and_blank_texts_are_compared_with_nothing(frames: FRAMES, context: Context) -> None:
