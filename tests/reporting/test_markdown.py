@@ -157,6 +157,11 @@ class TestSize:
     def test_a_summary_keeps_to_any_limit(self, compared: AdmissionResult, limit: int) -> None:
         assert len(summary(compared, limit).encode()) <= max(limit, 0)
 
+    def test_what_was_opened_is_closed_wherever_it_is_cut(self, compared: AdmissionResult) -> None:
+        for limit in range(400, 3_400, 17):
+            text = summary(compared, limit)
+            assert text.count("<details") == text.count("</details>"), limit
+
 
 @pytest.mark.parametrize(
     ("root", "expected"),
