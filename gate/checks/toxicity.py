@@ -160,7 +160,7 @@ _Row = tuple[int, str, str, str, str, int, int, str]
 
 
 def _matches(texts: pl.DataFrame, patterns: dict[str, re.Pattern[str]]) -> Iterator[_Row]:
-    """A loop over the texts that hold an entry as letters, few of them (0.5 % of real rows; 30 µs each): whether it is
+    """A loop over the texts that hold an entry as letters, few of them (32 of 23,586 real turns; 1 ms each): whether it is
     quoted or denied is seen around it only."""
     for index, field, voice, text in texts.select("index", "field", "voice", "text").iter_rows():
         for category, pattern in patterns.items():
@@ -180,7 +180,7 @@ def _matches(texts: pl.DataFrame, patterns: dict[str, re.Pattern[str]]) -> Itera
 
 def _disguised(texts: pl.DataFrame, patterns: dict[str, re.Pattern[str]]) -> Iterator[_Row]:
     """The same for what is written with signs for letters, or with spaces between them: found once both are undone. A
-    star stands for any vowel."""
+    star stands for any vowel. A loop over what looks so (78 of 23,586 real turns; 0.2 ms each)."""
     for index, field, voice, text in texts.select("index", "field", "voice", "text").iter_rows():
         for match in re.finditer(rf"{_SPACED}|[A-Za-z@$][A-Za-z@430$517!*]{{2,}}", text):
             written = match.group()

@@ -75,10 +75,10 @@ def repeated_words(rows: pl.DataFrame, limits: Limits, loops: Limits) -> Iterato
     with blocks of code are left out."""
     least = min(limits.words, loops.words)
     text = pl.col("text")
-    long = rows.filter(text.str.count_matches(" ", literal=True) >= least - 1)
+    long = rows.filter(text.str.count_matches(r"[ \n]") >= least - 1)
     parts = [_suspects(long[start : start + _ROWS], limits, loops) for start in range(0, long.height, _ROWS)]
     maybe = pl.concat(parts or [long]).filter(~text.str.contains("```", literal=True))
-    # A loop over the suspects, 1 to 3 % of real rows: 0.2 ms each.
+    # A loop over the suspects, 6 % of 11,082 real rows and none of generated ones: 0.3 ms each.
     for problem, demanded in ((Problem.LOOP, loops), (Problem.REPEATED_WORDS, limits)):
         measured = [_worst(each, demanded) for each in maybe["text"]]
         schema = {"n": pl.Int64, "share": pl.Float64, "limit": pl.Float64}
@@ -93,15 +93,14 @@ def repeated_words(rows: pl.DataFrame, limits: Limits, loops: Limits) -> Iterato
 def _suspects(rows: pl.DataFrame, limits: Limits, loops: Limits) -> pl.DataFrame:
     """The rows that may exceed a limit. Of the repeated n-grams only the shortest are counted: where a longer one
     comes again, so do the shorter ones in it."""
-    split = rows.select(word=pl.col("text").str.split(" "))
+    split = rows.select(word=pl.col("text").str.replace_all("\n", " ", literal=True).str.split(" "))
     sizes = split["word"].list.len().to_numpy().astype(np.int64)
     hashes = split["word"].explode().hash(seed=0).to_numpy()
     doc = np.repeat(np.arange(rows.height, dtype=np.uint64), sizes)
     flagged = np.zeros(rows.height, dtype=bool)
     repeats: dict[int, np.ndarray] = {}
     for each in (limits, loops):
-        # Words are cut at spaces only here, and at line feeds too where they are counted exactly.
-        judged = sizes * _SLACK >= each.words
+        judged = sizes >= each.words
         if each.duplicate:
             n = min(each.duplicate)
             if n not in repeats:

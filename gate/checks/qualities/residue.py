@@ -1,7 +1,7 @@
 """What programs leave behind in answers: error messages, placeholders of templates, markup of web pages.
 
-Each is looked for by form, position and context, not by a word anywhere: of 11,082 real rows 500 hold "error" or
-"failed", and hardly any of them is broken.
+Each is looked for by form, position and context, not by a word anywhere: "error", "exception" or "failed" stands in 89
+of 11,082 real answers, none of which is an error message.
 """
 
 from __future__ import annotations
