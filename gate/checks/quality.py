@@ -14,10 +14,10 @@ import polars as pl
 from pydantic import Field, model_validator
 
 from gate.checks.base import Context, Measurement, Params, check
+from gate.checks.lexicon import lexicon_files, read_lexicon
 from gate.checks.qualities.endings import ending_problems
 from gate.checks.qualities.gibberish import gibberish
 from gate.checks.qualities.lengths import length_problems, over_context, tokenizer_file, tokens
-from gate.checks.lexicon import lexicon_files, read_lexicon
 from gate.checks.qualities.problems import Problem, report
 from gate.checks.qualities.refusals import refusals
 from gate.checks.qualities.repetition import Limits, repeated_lines, repeated_words

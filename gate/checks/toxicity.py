@@ -160,8 +160,8 @@ _Row = tuple[int, str, str, str, str, int, int, str]
 
 
 def _matches(texts: pl.DataFrame, patterns: dict[str, re.Pattern[str]]) -> Iterator[_Row]:
-    """A loop over the texts that hold an entry as letters, few of them (32 of 23,586 real turns; 1 ms each): whether it is
-    quoted or denied is seen around it only."""
+    """A loop over the texts that hold an entry as letters, few of them (32 of 23,586 real turns; 1 ms each):
+    whether it is quoted or denied is seen around it only."""
     for index, field, voice, text in texts.select("index", "field", "voice", "text").iter_rows():
         for category, pattern in patterns.items():
             for match in pattern.finditer(text):
