@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import polars as pl
 
-from gate.admission.compare import Counts, Side, classify, counts, fixed, old_rows
+from gate.admission.compare import Counts, Side, classify, counts, fixed, old_malformed, old_rows
+from gate.admission.outcome import Against
 from gate.admission.result import FINDINGS
 from gate.admission.run import Ran
 from gate.admission.stored import StoredDataset
@@ -45,19 +46,17 @@ def compared(ran: Sequence[Ran], before: Sequence[Ran], head: StoredDataset, bas
     then = replace(other, findings=pl.concat([_nothing(), *(each.findings for each in before)]))
     states = classify(now, then)  # of all rules at once: each look at the rows of both costs
     by_key = {(each.bound.rule.id, each.demand.key): each for each in before}
+    bad = old_malformed(own.malformed, other.malformed)
     result, start = [], 0
     for each in ran:
         findings = states[start : start + each.findings.height]
         start += each.findings.height
         earlier = by_key.get((each.bound.rule.id, each.demand.key))
-        gone = (
-            _nothing()
-            if earlier is None
-            else fixed(replace(other, findings=earlier.findings), replace(own, findings=findings))
-        )
-        result.append(
-            replace(each, findings=findings, fixed=gone, before=None if earlier is None else earlier.measured)
-        )
+        was = replace(other, findings=_nothing() if earlier is None else earlier.findings)
+        gone = fixed(was, replace(own, findings=findings))
+        seen = None if earlier is None else earlier.measured.seen
+        against = Against.of(own.rows, own.malformed, bad, each.bound.kinds, seen, gone.height)
+        result.append(replace(each, findings=findings, fixed=gone, against=against))
     return result
 
 

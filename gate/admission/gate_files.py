@@ -66,6 +66,12 @@ class Change:
     after: str | None
 
 
+def is_gates(name: str) -> bool:
+    """Whether a path of a repository may be settings or rules of gate's, whatever folder they are the settings of."""
+    parts = name.split("/")
+    return parts[-1] == SETTINGS or not {*_FOLDERS, ".gate"}.isdisjoint(parts[:-1])
+
+
 Approved = Callable[[Change], bool]
 
 

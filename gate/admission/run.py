@@ -14,7 +14,7 @@ import polars as pl
 
 from gate.admission.bind import BoundRule
 from gate.admission.measure import Measured, measured
-from gate.admission.outcome import finding_rows, outcome_of
+from gate.admission.outcome import Against, finding_rows, outcome_of
 from gate.admission.prepare import Demand
 from gate.admission.result import FINDINGS, RuleOutcome
 from gate.admission.shards import Crash
@@ -37,13 +37,13 @@ class Ran:
     """Schema `FINDINGS`, all of them new until they have been compared; none where the check crashed."""
     fixed: pl.DataFrame | None = None
     """Findings of the base that are gone (schema `FINDINGS`); None where there is no base."""
-    before: Measured | None = None
-    """What the check saw in the base, where it had something to look at there."""
+    against: Against | None = None
+    """What the comparison with the base says of the rows that the rule looks at; None where there is no base."""
 
     @property
     def outcome(self) -> RuleOutcome:
         """How the rule ended."""
-        return outcome_of(self.bound, self.measured.seen, self.findings, self.measured.seconds)
+        return outcome_of(self.bound, self.measured.seen, self.findings, self.measured.seconds, self.against)
 
 
 def applied(rules: Sequence[tuple[BoundRule, Demand]], dataset: StoredDataset) -> list[tuple[BoundRule, Demand]]:
@@ -113,7 +113,7 @@ def _yielded(ran: list[Ran]) -> list[Ran]:
     kept = []
     for each in ran:
         earlier = [
-            other.findings.filter(pl.col("row").is_not_null()).select("file", "row")
+            other.findings.filter(pl.col("row").is_not_null(), pl.col("remedy") == "drop").select("file", "row")
             for other in ran
             if other.bound.check.name in each.bound.check.yields_to
         ]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gate.admission.gate_files import Change, changes, changes_between, is_gates, place_from
 from gate.data.find import find_sources
 from gate.data.revision import Revision, checkout, find_base
 from gate.errors import UsageError
@@ -37,6 +38,24 @@ class Base:
         """Write out the whole revision: rules may name any file of it."""
         if self.revision is not None:
             self.revision.write(name for name, entry in self.revision.tree.items() if entry.plain)
+
+    def changes(self, head: Settings, named: Iterable[Path]) -> list[Change]:
+        """gate's own files that the data under review comes with otherwise than the base.
+
+        Args:
+            head: the settings that lie around the data.
+            named: other files of the base that its rules name.
+        """
+        if self.revision is not None:
+            return changes(self.revision, named)
+        if self.settings.folder is None and head.folder is None:
+            return []
+        nowhere = self.paths[0] / "there are no settings"
+        return changes_between(self.settings.folder or nowhere, head.folder or nowhere)
+
+    def place(self, root: str) -> Callable[[str], str]:
+        """How findings of a dataset at `root` name a file of gate's."""
+        return (lambda path: path) if self.revision is None else place_from(self.revision.repository.top, root)
 
     def policy(self, asked: str | None) -> str | None:
         """A policy that was named on the command line: the base's, where it is a file of the repository."""
@@ -91,7 +110,7 @@ def open_base(asked: str, paths: Sequence[Path], start: Path, into: Path) -> tup
         if not paths:
             raise UsageError("the base's gate.yaml names no data", remedy="name a file or a folder to judge")
     revision = checkout(found.text, [path.absolute() for path in paths], _empty(into / "data"))
-    revision.write(name for name, entry in revision.tree.items() if entry.plain and _is_rule(name))
+    revision.write(name for name, entry in revision.tree.items() if entry.plain and is_gates(name))
     settings = find_settings(_there(revision, start))
     places = tuple(place for place in revision.places.values() if place is not None)
     return Base(asked, settings, places, _there(revision, Path(find_sources(paths).root)), revision), list(paths)
@@ -108,7 +127,3 @@ def _there(revision: Revision, path: Path) -> Path:
     relative = revision.relative(path)
     place = revision.root / relative if relative else revision.root
     return place if place.exists() else next(each for each in place.parents if each.exists())
-
-
-def _is_rule(name: str) -> bool:
-    return name.rpartition("/")[2] == "gate.yaml" or not {"rules", "reports", "trainers"}.isdisjoint(name.split("/"))

@@ -17,6 +17,7 @@ import polars as pl
 
 from gate.admission.against import compared, counted, mark_old
 from gate.admission.bind import BoundRule, bind
+from gate.admission.gate_files import judged
 from gate.admission.measure import is_known, profiled
 from gate.admission.prepare import Demand, Reading, demands, known, prepare
 from gate.admission.profile import Profile, completed
@@ -120,11 +121,13 @@ def check(
                 mark_old(dataset, old)
             ran = run_rules(applied(demanded.pairs, dataset), dataset, old, context, store, on_stage)
             figures = profiled(demanded.profile, dataset, store)
-            comparison = None
+            comparison, before, own = None, [], None
             if against is not None and old is not None:
                 before = run_rules(applied(demanded.pairs, old), old, None, context, store)
                 ran = [*compared(ran, before, dataset, old)]
                 comparison = _comparison(against, dataset, old, ran, before, profiled(demanded.profile, old, store))
+                found = against.changes(find_settings(start), demanded.files)
+                own = judged(found, place=against.place(dataset.root))
             dataset.root = _near(dataset.root)
     except BaseException:
         store.close()
@@ -132,8 +135,15 @@ def check(
     store.shrink(size_limit())
 
     outcomes, findings = tuple(each.outcome for each in ran), findings_of(ran)
-    rows = sum(file.rows for file in dataset.files)
-    verdict, reason = judge(outcomes, rows=rows, fail_on=fail_on)
+    if own is not None:
+        findings, outcomes = ordered(pl.concat([own[0], findings])), (own[1], *outcomes)
+    verdict, reason = judge(
+        outcomes,
+        rows=sum(file.rows for file in dataset.files),
+        fail_on=fail_on,
+        before=[each.outcome for each in before],
+        compared=comparison is not None,
+    )
     return AdmissionResult(
         verdict=verdict,
         reason=reason,
@@ -159,6 +169,13 @@ class _Demanded:
     policies: dict[Kind | None, Policy]
     pairs: tuple[tuple[BoundRule, Demand], ...]
     profile: Demand
+
+    @property
+    def files(self) -> list[Path]:
+        """The files that the rules name: policies, and what their checks read."""
+        found = [self.folders.find(file) for policy in self.policies.values() for file in policy.files]
+        inputs = [path for bound, _ in self.pairs for path in bound.check.inputs(bound.params, self.folders)]
+        return [*(path for path in found if path is not None), *inputs]
 
     @property
     def needs_source(self) -> bool:

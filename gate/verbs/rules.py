@@ -8,6 +8,8 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from gate.admission.bind import BoundRule, bind
+from gate.admission.gate_files import CODES as GATE_FILE_CODES
+from gate.admission.gate_files import RULE as GATE_FILES
 from gate.data.frame import KINDS, Kind
 from gate.errors import UsageError
 from gate.folders import Folders
@@ -103,6 +105,8 @@ def explain(rule: str, policy: str | None = None, kind: str | None = None, *, st
         UsageError: no policy has such a rule.
         PolicyError: a policy does not say something gate can do.
     """
+    if rule == GATE_FILES.id:
+        return _of_gate_files()
     found = bound_rules(policy, kind, start=start)
     same = [bound for bound in found if bound.rule.id == rule]
     if not same:
@@ -128,6 +132,27 @@ def explain(rule: str, policy: str | None = None, kind: str | None = None, *, st
             name: max(0, len(records) - RECORDS)
             for name, records in (("fails", first.check.fails), ("passes", first.check.passes))
         },
+    )
+
+
+def _of_gate_files() -> Explanation:
+    """The one rule that no policy has, since a policy could take it away."""
+    return Explanation(
+        id=GATE_FILES.id,
+        check=GATE_FILES.check,
+        measures=(
+            "Under `--base`: what judges the data (gate.yaml, rules, reports, keys, waivers, plug-ins, evaluation "
+            "sets, the workflows that call gate, CODEOWNERS), and comes with the data otherwise than the base has it."
+        ),
+        why=GATE_FILES.why,
+        severity=GATE_FILES.severity,
+        remedy=GATE_FILES.remedy,
+        what_to_do="Put the change into a pull request of its own, merged by those who may approve it.",
+        applied=(),
+        parameters=(),
+        codes=GATE_FILE_CODES,
+        fails=(),
+        passes=(),
     )
 
 
