@@ -17,12 +17,13 @@ DOCS = ROOT / "docs"
 
 EXIT_CODES = {
     0: "pass: the dataset may be used; also a `fail` under `--fail-on never`",
-    1: "fail: a rule of severity `error` was not met (or a warning, under `--fail-on warning`)",
+    1: "fail: a rule of severity `error` was not met (or a warning, under `--fail-on warning`); `gate diff`: different",
     2: "nothing was judged: an argument, a path, a policy, a suite or a setting has to be mended first",
     3: "inconclusive: there was nothing to judge by, or nothing to judge",
     4: "an error while judging: a rule could not be measured, or gate has a bug; blocks even under `--fail-on never`",
     130: "interrupted (Ctrl-C); nothing was judged",
     141: "the program that read the output went away (`gate … | head`)",
+    143: "told to end (SIGTERM); nothing was judged",
 }
 """What every code that `gate` can exit with means; a test holds it against the code."""
 

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from gate.checks import load, names
 from gate.checks.base import Check, Params
 from gate.data.frame import Kind
-from gate.errors import UsageError
+from gate.errors import PolicyError, UsageError
 from gate.folders import Folders
 from gate.policy.invalid import policy_error, unknown_check
 from gate.policy.model import Policy, Rule
@@ -67,6 +67,13 @@ def bind(
                 check = _check(rule, known, where)
                 bound[key] = BoundRule(rule, check, _params(rule, check), (kind,))
     return tuple(bound.values())
+
+
+def placed(bound: BoundRule, error: PolicyError) -> PolicyError:
+    """An error of a check's with the place in the policy that brought it about, which a check does not know."""
+    place = bound.rule.places.get("with", bound.rule.places.get(""))
+    where = ": ".join(str(part) for part in (place, f"rule {bound.rule.id}", error.where) if part)
+    return PolicyError(error.what, where=where, remedy=error.remedy)
 
 
 def _known(ids: Collection[str], asked: Collection[str]) -> None:

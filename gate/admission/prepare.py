@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 
-from gate.admission.bind import BoundRule
+from gate.admission.bind import BoundRule, placed
 from gate.admission.keys import check_key_of, part_key, read_key
 from gate.admission.profile import PROFILE
 from gate.admission.shards import (
@@ -34,6 +34,7 @@ from gate.checks.base import Params
 from gate.data.columns import ColumnMap
 from gate.data.frame import Kind, SkippedFile, SourceFile
 from gate.engines.local import LocalEngine
+from gate.errors import PolicyError
 from gate.folders import Folders
 from gate.store.cache import Cache, CacheError, Entry
 
@@ -81,19 +82,22 @@ class Prepared:
 
 
 def demands(rules: Sequence[BoundRule], folders: Folders) -> list[Demand]:
-    """What the rules need of every file, the profile included; one demand per rule, in the order of the rules."""
-    of_rules = [
-        Demand(
-            bound.rule.check,
-            bound.params,
-            check_key_of(bound.check, bound.params, folders),
-            tuple(bound.kinds),
-            bound.check.features is None,
-        )
-        for bound in rules
-    ]
+    """What the rules need of every file, the profile included; one demand per rule, in the order of the rules.
+
+    Raises:
+        PolicyError: a file that a rule names is not there, or not what it should be.
+    """
+    of_rules = [_demand(bound, folders) for bound in rules]
     profile = Demand(PROFILE.name, Params(), check_key_of(PROFILE, Params(), folders), None, of_rows=False)
     return [*of_rules, profile]
+
+
+def _demand(bound: BoundRule, folders: Folders) -> Demand:
+    try:
+        key = check_key_of(bound.check, bound.params, folders)
+    except PolicyError as error:
+        raise placed(bound, error) from None
+    return Demand(bound.rule.check, bound.params, key, tuple(bound.kinds), bound.check.features is None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ def _start(context: click.Context, parameter: click.Parameter, value: str) -> Pa
 _PATH = click.argument("path", type=click.Path(exists=True), default=".", callback=_start)
 
 
-@command.command("ls")
+@command.command("ls", epilog="\b\nExamples:\n  gate cache ls\n  gate cache ls data/ --output json | jq .bytes\n")
 @_PATH
 @click.option(
     "--output",
@@ -64,7 +64,7 @@ def ls(path: Path, output: str) -> int:
     return 0
 
 
-@command.command("clear")
+@command.command("clear", epilog="\b\nExamples:\n  gate cache clear\n  gate cache clear data/\n")
 @_PATH
 def clear(path: Path) -> int:
     """Throw away what is kept for data at PATH (here, where none is given)."""

@@ -16,7 +16,7 @@ from typing import BinaryIO, ParamSpec, TypeVar, get_args
 import polars as pl
 
 from gate.admission.against import compared, counted, mark_old
-from gate.admission.bind import BoundRule, bind
+from gate.admission.bind import BoundRule, bind, placed
 from gate.admission.gate_files import judged
 from gate.admission.measure import is_known, profiled
 from gate.admission.prepare import Demand, Reading, demands, known, prepare
@@ -261,9 +261,7 @@ def _warm(rules: Iterable[BoundRule], context: Context) -> None:
         try:
             bound.check.warm(bound.params, own)
         except PolicyError as error:
-            place = bound.rule.places.get("with", bound.rule.places.get(""))
-            where = ": ".join(str(part) for part in (place, f"rule {bound.rule.id}", error.where) if part)
-            raise PolicyError(error.what, where=where, remedy=error.remedy) from None
+            raise placed(bound, error) from None
 
 
 class _Nobody:

@@ -153,6 +153,7 @@ def _of_gate_files() -> Explanation:
         codes=GATE_FILE_CODES,
         fails=(),
         passes=(),
+        left_out={},
     )
 
 
