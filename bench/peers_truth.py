@@ -45,7 +45,7 @@ class Judged:
 
 def similar_pairs(sets: Sequence[Collection[str]], threshold: Fraction) -> Pairs:
     """Every pair of rows with a Jaccard index of at least the threshold (above 0), by brute force."""
-    from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
+    from scipy.sparse import csr_matrix
 
     number: dict[str, int] = defaultdict(lambda: len(number))
     columns = np.fromiter((number[shingle] for row in sets for shingle in row), dtype=np.int64)

@@ -1,8 +1,9 @@
 """Runs the benchmarks and writes what was measured: `make bench`.
 
 Each section is measured on its own and kept in `bench/results.json` with its date, so that one can be repeated
-without the others; `bench/RESULTS.md` is rendered from that file and from the remarks in `bench/remarks.md`.
-`--quick` runs every section at a tiny size, into a folder of one's own, to see that the benchmark still works.
+without the others (`--section NAME`); `bench/RESULTS.md` is rendered from that file and from the remarks in
+`bench/remarks.md` (`--render` does nothing else). `--quick` runs every section at a tiny size, into a folder of one's
+own, to see that the benchmark still works. The peers of `peers` are installed with pip, once, in `out/bench-envs`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ if __name__ == "__main__":
 
 from bench.check import REPOSITORY, compare
 from bench.corpus import Plan, generate
+from bench.incremental import changes, growth, one_file
 from bench.results import Json, render
 
 REAL = REPOSITORY.parent / "shared" / "data"
@@ -36,7 +38,9 @@ def main() -> None:
     """Read the arguments, run the sections asked for, write both files."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--section", action="append", choices=list(SECTIONS), help="only these; may repeat")
+    parser.add_argument("--render", action="store_true", help="measure nothing: write RESULTS.md from results.json")
     parser.add_argument("--rows", type=int, default=200_000, help="size of the generated corpus")
+    parser.add_argument("--decon", type=Path, help="the Python interpreter of an environment with `decontaminate`")
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--alone", action="store_true", help="leave the slow composition out")
     parser.add_argument("--quick", action="store_true", help="tiny sizes; needs --out")
@@ -48,7 +52,7 @@ def main() -> None:
         arguments.rows, arguments.repeat = 300, 1
     store = arguments.out / "results.json"
     results: dict[str, Json] = json.loads(store.read_text(encoding="utf-8")) if store.is_file() else {}
-    for name in arguments.section or SECTIONS:
+    for name in () if arguments.render else arguments.section or SECTIONS:
         print(f"measuring {name} …", file=sys.stderr, flush=True)
         measured = SECTIONS[name](arguments)
         if measured is None:
@@ -61,9 +65,9 @@ def main() -> None:
     remarks = REPOSITORY / "bench" / "remarks.md"
     text = render(results, remarks.read_text(encoding="utf-8") if remarks.is_file() else "")
     (arguments.out / "RESULTS.md").write_text(text, encoding="utf-8")
-    void = [name for name, section in results.items() if section["measured"].get("missed")]
-    if void:
-        sys.exit(f"gate missed something that the composition found: {', '.join(void)} (see RESULTS.md)")
+    missed = [f"{name}: {what}" for name, section in results.items() for what in section["measured"].get("missed", ())]
+    if missed and not arguments.render:
+        sys.exit("\n".join(missed))
 
 
 def examples(arguments: argparse.Namespace) -> Json:
@@ -107,6 +111,41 @@ def duplicates(arguments: argparse.Namespace) -> Json:
     if REAL.is_dir() and not arguments.quick:
         measured["real"] = _printed("duplicates", [*map(str, _datasets()), *rounds])
     return measured
+
+
+def contamination(arguments: argparse.Namespace) -> Json | None:
+    """Planted evaluation items, on the real GSM8K."""
+    train, test = REAL / "gsm8k" / "train.jsonl", REAL / "gsm8k" / "test.jsonl"
+    if not (train.is_file() and test.is_file()):
+        return None
+    sizes = ["--items", "2", "--others", "0"] if arguments.quick else []
+    decon = ["--decon", str(arguments.decon.absolute())] if arguments.decon else []
+    options = ["--train", str(train), "--evaluation", str(test), "--rounds", str(arguments.repeat), *sizes, *decon]
+    return {"real": _printed("contamination", options)}
+
+
+def peers(arguments: argparse.Namespace) -> Json:
+    """Near-duplicates against peers in environments of their own, on generated rows and on the real ones."""
+    rounds = ["--rounds", str(arguments.repeat)]
+    measured: Json = {"generated": _printed("peers", ["--rows", str(min(arguments.rows, 50_000)), *rounds])}
+    if REAL.is_dir() and not arguments.quick:
+        measured["real"] = _printed("peers", [*map(str, _datasets()), *rounds])
+    return measured
+
+
+def incremental(arguments: argparse.Namespace) -> Json:
+    """Little changed; a pull request of one commit."""
+    return changes(arguments.rows, arguments.repeat)
+
+
+def scale(arguments: argparse.Namespace) -> Json:
+    """Ten times the rows."""
+    return growth(300, 900, 1) if arguments.quick else growth(100_000, 1_000_000, arguments.repeat)
+
+
+def single(arguments: argparse.Namespace) -> Json:
+    """All of it in one file, of ten times the size."""
+    return one_file(1, 3) if arguments.quick else one_file(200, 2_000)
 
 
 def pii(arguments: argparse.Namespace) -> Json:
@@ -181,6 +220,11 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], Json | None]] = {
     "findings": findings,
     "duplicates": duplicates,
     "pii": pii,
+    "contamination": contamination,
+    "peers": peers,
+    "incremental": incremental,
+    "scale": scale,
+    "single": single,
 }
 
 if __name__ == "__main__":
