@@ -62,7 +62,13 @@ def test_memory_and_time_of_children_are_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    "sections", [["generated"], pytest.param(["examples", "duplicates", "pii"], marks=pytest.mark.slow)], ids=str
+    "sections",
+    [
+        ["generated"],
+        pytest.param(["examples", "duplicates", "pii"], marks=pytest.mark.slow),
+        pytest.param(["incremental", "scale", "single"], marks=pytest.mark.slow),
+    ],
+    ids=str,
 )
 def test_sections_run_at_a_tiny_size(sections: list[str], tmp_path: Path) -> None:
     script = Path(__file__).parents[2] / "bench" / "run.py"
