@@ -80,10 +80,13 @@ def _records(table: pa.RecordBatch, reading: Reading) -> Batch:
     import polars as pl
     import pyarrow as pa
 
-    try:
-        records = pl.DataFrame(pl.from_arrow(pa.Table.from_batches([table]))).to_dicts()
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, TypeError, ValueError):
-        records = table.to_pylist()  # types that Polars lacks, such as intervals and unions
+    if all(_readable(field) for field in table.schema):
+        try:
+            records = pl.DataFrame(pl.from_arrow(pa.Table.from_batches([table.replace_schema_metadata()]))).to_dicts()
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, TypeError, ValueError):
+            records = table.to_pylist()  # types that Polars lacks, such as intervals and unions
+    else:
+        records = table.to_pylist()  # Polars would panic, and print that it did
     nested = [column.name for column in table.schema if pa.types.is_nested(column.type)]
     for name in nested:
         for record in records:  # paths differ from row to row, which no column expression can follow
@@ -93,6 +96,22 @@ def _records(table: pa.RecordBatch, reading: Reading) -> Batch:
     count = len(records)
     none: list[None] = [None] * count
     return Batch(records, list(range(first, first + count)), [*none], [*none], [*none])
+
+
+def _readable(field: pa.Field) -> bool:
+    """Whether names and metadata of a field, and of those in it, are UTF-8, as they are in every file that is whole."""
+    import pyarrow as pa
+
+    try:
+        field.name.encode()
+        for text in (part for pair in (field.metadata or {}).items() for part in pair):
+            text.decode()
+    except UnicodeError:
+        return False
+    kind = field.type
+    if pa.types.is_dictionary(kind):
+        return _readable(pa.field("", kind.value_type))
+    return all(_readable(kind.field(index)) for index in range(kind.num_fields))
 
 
 def _pruned(value: object) -> object:
