@@ -115,6 +115,13 @@ def test_a_training_row_copied_into_the_test_split_counts(repository: Repository
     assert result.verdict == "fail"
 
 
+def test_a_row_that_moved_to_another_split_is_new_there(repository: Repository) -> None:
+    *others, broken = repository.read("data/train.jsonl")
+    repository.write("data/train.jsonl", others)
+    repository.add("data/test.jsonl", broken)
+    assert new(repository.judge()) == [("structure", "test.jsonl", 101)]
+
+
 def test_rows_that_moved_to_another_file_are_not_new(repository: Repository) -> None:
     repository.path("data/train.jsonl").rename(repository.path("data/train-0.jsonl"))
     result = repository.judge()
