@@ -106,10 +106,10 @@ class Corpus:
         """The columns `id`, `file` and `row` of some rows, in the order asked for."""
         return self._gather(positions, ["id", "file", "row"])
 
-    def examples(self, positions: Positions) -> pl.DataFrame:
-        """Some rows as canonical examples (schema `EXAMPLES`), in the order asked for; a few thousand, or as many as
-        memory holds."""
-        return self._gather(positions, list(EXAMPLES))
+    def examples(self, positions: Positions, columns: Sequence[str] = tuple(EXAMPLES)) -> pl.DataFrame:
+        """Some rows as canonical examples (schema `EXAMPLES`, or some columns of it), in the order asked for; a few
+        thousand, or as many as memory holds."""
+        return self._gather(positions, list(columns))
 
     def _gather(self, positions: Positions, columns: list[str]) -> pl.DataFrame:
         wanted = np.asarray(positions, dtype=np.int64)

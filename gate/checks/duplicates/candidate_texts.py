@@ -16,6 +16,9 @@ from gate.data.views import Frames
 AT_A_TIME = 16_000_000
 """Characters of candidates that are fetched at a time, or those of one shard when that has more."""
 
+_COLUMNS = ("kind", "messages", "chosen", "rejected", "text")
+"""What `compared_text` looks at."""
+
 
 def candidate_texts(corpus: Corpus, key: Key, of: NDArray[np.int64] | None = None) -> Fetch:
     """Gives the folded texts of rows.
@@ -27,7 +30,7 @@ def candidate_texts(corpus: Corpus, key: Key, of: NDArray[np.int64] | None = Non
     def fetch(rows: NDArray[np.int64]) -> Iterator[pl.Series]:
         positions = rows if of is None else of[rows]
         for some in _slices(corpus, positions):
-            yield compared_text(Frames(corpus.examples(some), corpus.malformed.clear()), key)
+            yield compared_text(Frames(corpus.examples(some, _COLUMNS), corpus.malformed.clear()), key)
 
     return fetch
 
