@@ -34,7 +34,8 @@ def test_exactly_the_rows_asked_for_change_and_stay_valid(tmp_path: Path) -> Non
     ]
     assert len(differ) == 37
     assert differ[-1] - differ[0] > len(before) * 0.9  # all over the file
-    touch(path, 10**6, "Otherwise")
+    touch(path, 10**6, "Otherwise")  # more than there are: each once
+    assert path.read_text(encoding="utf-8").count("Otherwise") == 37 + len(before)
 
 
 def test_a_single_file_has_the_size_asked_for_and_no_part_twice(tmp_path: Path) -> None:
