@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from gate.admission.bind import BoundRule, placed
 from gate.admission.keys import check_key_of, part_key, read_key
@@ -34,12 +35,20 @@ from gate.checks.base import Params
 from gate.data.columns import ColumnMap
 from gate.data.frame import Kind, SkippedFile, SourceFile
 from gate.engines.local import LocalEngine
-from gate.errors import PolicyError
+from gate.errors import GateError, PolicyError
 from gate.folders import Folders
 from gate.store.cache import Cache, CacheError, Entry
 
+T = TypeVar("T")
+
 LARGE = 32 << 20
 """Bytes from which a file may be worth sharing out among the processes."""
+
+
+class WorkerLost(GateError):
+    """A worker process went without a word while data was read: nothing was judged."""
+
+    exit_code = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +173,7 @@ def prepare(
     Raises:
         InputError: a file may not be read, or changed since it was digested.
         CacheError: there is no room or no permission.
+        WorkerLost: a worker process was ended.
         GateError: what a rule asks for is not there.
     """
     jobs: dict[str, tuple[FileJob, int]] = {}
@@ -242,7 +252,7 @@ def _work(
         finished, _ = wait(futures, return_when=FIRST_COMPLETED)
         for future in finished:
             job, weight = futures.pop(future)
-            yield future.result()
+            yield _result(future)
             done += weight
             on_bytes(job.source.file, done, total)
 
@@ -253,7 +263,8 @@ def _shared_out(job: FileJob, cache: Cache, engine: LocalEngine, processes: int)
     under_way: deque[Future[list[Seen]]] = deque()
 
     def take() -> None:
-        for total, each in zip(seen, under_way.popleft().result(), strict=True):
+        looked = _result(under_way.popleft())
+        for total, each in zip(seen, looked, strict=True):
             total.add(each)
 
     for shard in _shards(job, cache):
@@ -263,6 +274,16 @@ def _shared_out(job: FileJob, cache: Cache, engine: LocalEngine, processes: int)
     while under_way:
         take()
     return commit(job, seen, cache)
+
+
+def _result(future: Future[T]) -> T:
+    try:
+        return future.result()
+    except BrokenExecutor:
+        raise WorkerLost(
+            "a worker process was ended from outside while it read the data",
+            remedy="most often memory ran out: give the process more, or split the largest file; then run again",
+        ) from None
 
 
 def _shards(job: FileJob, cache: Cache) -> Iterator[Shard]:

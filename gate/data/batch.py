@@ -36,6 +36,13 @@ class Reading:
 
     rows: int = 0
     bad: list[Malformed] = field(default_factory=list)
+    most: int = 1_000_000
+    """Malformed rows from which on a reader hands on what it has, and is not asked for more."""
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether so many rows are malformed that the rest is given up."""
+        return len(self.bad) >= self.most
 
     def fail(self, misfit: Misfit, raw: bytes | None, *, line: int | None = None, offset: int | None = None) -> None:
         """Count a row that cannot be read."""

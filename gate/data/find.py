@@ -58,7 +58,7 @@ class Source:
     missing: bool = False
     """Listed by a `save_to_disk` folder's own index, but not there."""
     outside: bool = False
-    """A link that leads out of the folder that was named: never followed."""
+    """A link that leads out of the folder that was named, or an index that lists files elsewhere: never followed."""
     piped: bool = False
     """`path` is a copy of what came through standard input or a pipe."""
 
@@ -177,6 +177,10 @@ def _collect(path: Path, root: Path, found: Found, seen: dict[Path, str], *, nam
         else:
             _collect(inner, root, found, seen, named=False)
     for name in sorted(set(listed or ()) - set(names)):
+        if name in ("", ".", "..") or "/" in name or os.sep in name:
+            index = path / "state.json"
+            found.sources.append(Source(index, _shown(index, root), named=False, outside=True))
+            break
         found.sources.append(Source(path / name, _shown(path / name, root), named=False, missing=True))
 
 
@@ -194,7 +198,7 @@ def _saved_files(state: Path) -> set[str] | None:
     """The data files of a `datasets.save_to_disk` folder; None when the folder is none."""
     try:
         value = orjson.loads(state.read_bytes())
-        return {entry["filename"] for entry in value["_data_files"]}
+        return {str(entry["filename"]) for entry in value["_data_files"]}
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

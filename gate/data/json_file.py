@@ -234,12 +234,12 @@ def _array(
         else:
             reading.rows += 1
             batch.add(record, reading.rows, line, position, raw)
-            if len(batch.records) >= ROWS:
-                yield batch
-                batch = Batch()
             if not fits and following < len(data) and not untidy:
                 untidy = True
                 reading.fail_file(Misfit(Reason.INVALID_JSON, "no comma stands between two rows"), offset=end)
+        if len(batch.records) >= ROWS or reading.hopeless:
+            yield batch
+            batch = Batch()
         position = following
         if data[position : position + 1] == b",":
             comma, position = position, _skip(data, position + 1)

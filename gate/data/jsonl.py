@@ -118,5 +118,5 @@ def read_jsonl(blocks: Iterable[bytes], reading: Reading, longest: int) -> Itera
             if len(batch.records) >= ROWS:
                 yield batch
                 batch = Batch()
-        if batch.records:
+        if batch.records or reading.hopeless:
             yield batch

@@ -42,6 +42,9 @@ SHARD_ROWS = 32_768
 """Rows from which a frame is a shard, however short they are."""
 
 
+_TEXTS = ("messages", "chosen", "rejected", "text", "tools", "meta")
+
+
 @dataclass(frozen=True, slots=True)
 class ReadFile:
     """What became of one file."""
@@ -109,7 +112,7 @@ class FileReader:
             ) from None
 
     def _frames(self, stream: Stream) -> Iterator[pl.DataFrame]:
-        file, reading = self._file.file, Reading()
+        file, reading = self._file.file, Reading(most=self._limits.malformed)
         begins = stream.peek()
         promised = "jsonl" if self._file.file == STDIN else format_of(file)
         form = _sniff(begins, promised)
@@ -123,7 +126,7 @@ class FileReader:
         else:
             batches = _batches(stream, form, self._file, reading, self._columns, self._limits)
         rows = _Rows(self._columns, typed=form not in ("csv", "tsv"), keep_source=self._source)
-        examples = 0
+        examples = expanded = 0
         try:
             for batch in batches:
                 converted = rows.convert(batch, reading)
@@ -131,6 +134,18 @@ class FileReader:
                     frame = frame_of(*converted, file=file, layout=rows.layout, split=split)
                     examples += frame.height
                     yield frame
+                    expanded += int(frame.select(_TEXTS).estimated_size())
+                if reading.hopeless:
+                    given_up = f"more than {reading.most:,} rows are malformed; what follows them was not looked at"
+                    reading.fail_file(Misfit(Reason.TOO_LARGE, given_up))
+                    break
+                # Metadata does not say how often a value is repeated: what came out does.
+                if form in ("parquet", "arrow") and expanded > self._limits.expanded(stream.size):
+                    allowed = self._limits.expanded(stream.size)
+                    reading.fail_file(
+                        Misfit(Reason.TOO_LARGE, f"expands beyond {allowed:,} bytes, from {stream.size:,}")
+                    )
+                    break
         except NoRows:
             if not self._file.named:
                 stream.sha256()
@@ -325,7 +340,7 @@ def _written(record: dict[str, object]) -> bytes:
 def _unread(source: Source) -> Rest:
     file = source.file
     if source.outside:
-        misfit = Misfit(Reason.OUTSIDE_FOLDER, "a link that leads out of the folder, and is not followed")
+        misfit = Misfit(Reason.OUTSIDE_FOLDER, "it leads out of the folder, and is not followed")
     else:
         misfit = Misfit(Reason.MISSING_FILE, "state.json lists this file, and it is not there")
     described = SourceFile(file, 0, "", format_of(file) or "arrow", None, None, 0, 1)

@@ -29,6 +29,12 @@ class Limits:
     """Bytes that any compressed file may grow to, however small it is."""
     record: int = 256 << 20
     """Bytes of one record; a longer line is passed over without being held."""
+    malformed: int = 1_000_000
+    """Malformed rows of one file, each of which is held; the rest of the file is then given up as one."""
+
+    def expanded(self, size: int) -> int:
+        """The bytes to which a file of some size may grow."""
+        return max(self.expanded_floor, self.expanded_ratio * size)
 
 
 class Stream:
@@ -95,7 +101,7 @@ class Stream:
     def _within_limits(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
         for block in blocks:
             self.expanded += len(block)
-            allowed = max(self._limits.expanded_floor, self._limits.expanded_ratio * max(self.size, self.read))
+            allowed = self._limits.expanded(max(self.size, self.read))
             if self.compression and self.expanded > allowed:
                 raise Misfit(Reason.TOO_LARGE, f"expands beyond {allowed:,} bytes, from {self.size:,} on disk")
             yield block

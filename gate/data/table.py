@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 
 from gate.data.batch import ROWS, Batch, Reading
@@ -79,6 +79,9 @@ def read_table(blocks: Iterable[bytes], reading: Reading, longest: int, delimite
                 reading.fail_file(misfit, lines.row[0][2])
                 return
             _fail(reading, misfit, lines)
+            if reading.hopeless:
+                yield batch
+                batch = Batch()
             continue
         if cells is None:
             break
@@ -98,6 +101,9 @@ def read_table(blocks: Iterable[bytes], reading: Reading, longest: int, delimite
             continue
         if bad := _row(cells, header, raw):
             _fail(reading, bad, lines)
+            if reading.hopeless:
+                yield batch
+                batch = Batch()
             continue
         reading.rows += 1
         offset, line, _ = lines.row[0]
@@ -118,8 +124,8 @@ def _fail(reading: Reading, misfit: Misfit, lines: _Lines) -> None:
 
 
 def _header(header: list[str], raw: bytes) -> Misfit | None:
-    twice = next((name for index, name in enumerate(header) if name in header[:index]), None)
-    if twice is not None:
+    if len(set(header)) < len(header):
+        twice = Counter(header).most_common(1)[0][0]
         return Misfit(Reason.DUPLICATE_COLUMN, f"the column {name_of(twice)!r} stands twice in the header")
     return _bytes_of(raw)
 

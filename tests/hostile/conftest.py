@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,7 +27,7 @@ def every_rule(request: pytest.FixtureRequest) -> tuple[BoundRule, ...]:
 
 
 @pytest.fixture
-def judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Judge]:
+def judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Judge:
     """`gate.check` with a cache of its own, at `tmp_path / "cache"`."""
     monkeypatch.setenv("GATE_CACHE", str(tmp_path / "cache"))
-    yield gate.check
+    return gate.check

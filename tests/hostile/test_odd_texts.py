@@ -25,16 +25,61 @@ from gate.reporting.outputs import FORMATS, Output, write
 
 CONTEXT = Context(InPlace(), Folders())
 SNIPPETS = [
-    "", " ", "\n", "\r\n", "\t", "\x00", "\x1b[31m", "\u202e", "\u200b", "\ufeff", "\ufffd", "İ", "ß", "ﬃ", "e\u0301\u0301",
-    "👩‍👩‍👧", "```json\n{", "~~~", "{{x}}", "<b>", "&amp;", "%s", "\\ud83d", "Ã©", "{", "[", '"', "\\", "$^.*(?", "::error::x",
-    "a.b@example.org", "+1 415 555 2671", "4111 1111 1111 1111", "10.0.0.1", "AKIA" + "A" * 16, "-----BEGIN PRIVATE KEY-----",
-    "As an AI language model, I cannot", "שלום", "漢字", "x" * 500, "1" * 300, "lorem ipsum ", "true", "null", "-0.0",
-]  # fmt: skip
+    "",
+    " ",
+    "\n",
+    "\r\n",
+    "\t",
+    "\x00",
+    "\x1b[31m",
+    "\u202e",
+    "\u200b",
+    "\ufeff",
+    "\ufffd",
+    "İ",
+    "ß",
+    "ﬃ",
+    "e\u0301\u0301",
+    "👩‍👩‍👧",
+    "```json\n{",
+    "~~~",
+    "{{x}}",
+    "<b>",
+    "&amp;",
+    "%s",
+    "\\ud83d",
+    "Ã©",
+    "{",
+    "[",
+    '"',
+    "\\",
+    "$^.*(?",
+    "::error::x",
+    "a.b@example.org",
+    "+1 415 555 2671",
+    "4111 1111 1111 1111",
+    "10.0.0.1",
+    "AKIA" + "A" * 16,
+    "-----BEGIN PRIVATE KEY-----",
+    "As an AI language model, I cannot",
+    "שלום",
+    "漢字",
+    "x" * 500,
+    "1" * 300,
+    "lorem ipsum ",
+    "true",
+    "null",
+    "-0.0",
+]
 """What some check looks for, or some library stumbles over."""
 
 odd = st.lists(st.sampled_from(SNIPPETS) | st.text(max_size=12), max_size=6).map("".join)
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False) | odd,
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | odd,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
     max_leaves=6,
 )
@@ -80,7 +125,9 @@ def measure(rules: tuple[BoundRule, ...], frames: Frames) -> None:
         assert set(seen.findings["code"]) <= set(bound.check.codes), bound.rule.id
         if bound.check.features is not None:
             features = bound.check.features(frames, bound.params, CONTEXT)
-            nothing = bound.check.features(Frames(frames.examples.clear(), frames.malformed.clear()), bound.params, CONTEXT)
+            nothing = bound.check.features(
+                Frames(frames.examples.clear(), frames.malformed.clear()), bound.params, CONTEXT
+            )
             assert features.schema == nothing.schema, f"{bound.rule.id}: shards of other columns cannot be put together"
 
 
@@ -129,11 +176,30 @@ def test_a_shard_may_hold_nothing(rules: tuple[BoundRule, ...]) -> None:
 
 
 LONG = {
-    "one letter": "x", "spaces": " ", "line feeds": "\n", "fences": "```\n", "open tags": "<a ", "brackets": "[", "braces": "{{a",
-    "addresses": "a@", "quotes": '"', "digits": "1", "marks": "e\u0301\u0301", "emoji": "😀", "unspaced": "漢", "keys": "AKIA",
-    "pem": "-----BEGIN ", "zero width": "\u200b", "words": "word ", "lines": "line\n", "single letters": "a b c ", "json": '{"a":',
-    "groups": "women are ", "denials": "not ", "links": "postgres://a:",
-}  # fmt: skip
+    "one letter": "x",
+    "spaces": " ",
+    "line feeds": "\n",
+    "fences": "```\n",
+    "open tags": "<a ",
+    "brackets": "[",
+    "braces": "{{a",
+    "addresses": "a@",
+    "quotes": '"',
+    "digits": "1",
+    "marks": "e\u0301\u0301",
+    "emoji": "😀",
+    "unspaced": "漢",
+    "keys": "AKIA",
+    "pem": "-----BEGIN ",
+    "zero width": "\u200b",
+    "words": "word ",
+    "lines": "line\n",
+    "single letters": "a b c ",
+    "json": '{"a":',
+    "groups": "women are ",
+    "denials": "not ",
+    "links": "postgres://a:",
+}
 """Texts of which some pattern could try every beginning with every end."""
 SECONDS = 8.0
 """For one check on 150,000 characters: far above the tenths of a second that they take, far below what a check
