@@ -104,8 +104,14 @@ def _inputs(params: ExpectationsParams, folders: Folders) -> tuple[Path, ...]:
         **{name: f"The suite's expectation `{name}` is not met." for name in known_types()},
         NOTHING_EVALUATED: "An expectation holds only because its column has no value at all.",
     },
-    fails=({"instruction": "Who are you?", "output": "I am {{name}}, an assistant made by {{author}}."},),
-    passes=({"instruction": "Who are you?", "output": "I am Ada, an assistant made by Acme."},),
+    fails=(
+        {"prompt": "Name a prime above 10.", "completion": "It is 11.", "label": True},
+        {"prompt": "Name a prime above 20.", "completion": "It is 23.", "label": True},
+    ),
+    passes=(
+        {"prompt": "Name a prime above 10.", "completion": "It is 11.", "label": True},
+        {"prompt": "Name a prime above 20.", "completion": "It is 21.", "label": False},
+    ),
     features=_features,
     inputs=_inputs,
     libraries=("great-expectations", "pandas"),

@@ -316,12 +316,17 @@ def test_our_suites_need_no_source(kind: str) -> None:
     assert not expectations.needs_source(ExpectationsParams(suite=kind), Folders())
 
 
-def test_the_examples_of_the_rule_reference_do_what_they_say(here: Here) -> None:
-    context = Context(here, Folders())
-    for records, clean in ((expectations.fails, False), (expectations.passes, True)):
-        frames = chats([str(record["output"]) for record in records])
-        measured = expectations.run(frames, ExpectationsParams(suite="chat"), context)
-        assert measured.findings.is_empty() == clean
+def test_the_examples_of_the_rule_reference_do_what_they_say(here: Here, tmp_path: Path) -> None:
+    for records, codes in (
+        (expectations.fails, ["expect_column_unique_value_count_to_be_between"]),
+        (expectations.passes, []),
+    ):
+        path = tmp_path / "data.jsonl"
+        path.write_text("".join(json.dumps(record) + "\n" for record in records))
+        dataset = read([path])
+        frames = Frames(dataset.examples, dataset.malformed)
+        measured = expectations.run(frames, ExpectationsParams(suite="feedback"), Context(here, Folders()))
+        assert measured.findings["code"].to_list() == codes
 
 
 def test_a_worker_that_imported_gx_sends_nothing_home() -> None:
@@ -333,14 +338,9 @@ def test_a_worker_that_imported_gx_sends_nothing_home() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_real_datasets_meet_our_suites_but_for_the_slots_that_one_of_them_leaves_unfilled(
-    shared_data: Path, here: Here, kind: Kind
-) -> None:
+def test_real_datasets_meet_our_suites(shared_data: Path, here: Here, kind: Kind) -> None:
     dataset = read([shared_data])
     of_kind = Frames(dataset.examples, dataset.malformed).of_kinds((kind,))
-    findings = expectations.run(of_kind, ExpectationsParams(suite=kind), Context(here, Folders())).findings
-    unfilled = of_kind.examples.filter(of_kind.response.str.contains_any(["{{name}}", "{{author}}"])).select(
-        "file", "row"
-    )
-    assert set(findings.select("file", "row").rows()) == set(unfilled.rows())
-    assert set(findings["file"]) <= {"identity.json"}
+    measured = expectations.run(of_kind, ExpectationsParams(suite=kind), Context(here, Folders()))
+    assert measured.examined == of_kind.examples.height > 0
+    assert measured.findings.is_empty()
