@@ -19,7 +19,7 @@ from grammar import SEED, Grammar, Row, jaccard, shingles
 from planting import FAQ, PREFERENCES, RATINGS, TEST, TRAIN, VALIDATION, Plant, Slot, line
 from plants import plants
 
-RULES = ("structure", "exact_duplicates", "near_duplicates", "conflicting_answers", "pii", "expectations")
+RULES = ("structure", "exact_duplicates", "near_duplicates", "conflicting_answers", "pii", "quality")
 HERE = Path(__file__).resolve().parent
 CARD = """---
 license: cc0-1.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from grammar import Grammar
 from planting import Slot
 from plants_alike import conflicting_answers, exact_duplicates, near_duplicates
-from plants_content import expectations, innocent, personal_data
+from plants_content import innocent, personal_data, placeholders
 from plants_structure import structure
 from plants_unreadable import malformed
 
@@ -19,7 +19,7 @@ def plants(grammar: Grammar) -> list[Slot]:
         near_duplicates,
         conflicting_answers,
         personal_data,
-        expectations,
+        placeholders,
         innocent,
     )
     return [slot for kind in kinds for slot in kind(grammar)]

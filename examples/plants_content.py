@@ -110,9 +110,9 @@ def personal_data(grammar: Grammar) -> list[Slot]:
     ]
 
 
-def expectations(grammar: Grammar) -> list[Slot]:
-    """What the Great Expectations suites of `rules/expectations/` demand: no placeholder left in an answer."""
-    plant = Plant("expectations", "expect_column_values_to_be_between", "the answer still holds `{{customer_name}}`")
+def placeholders(grammar: Grammar) -> list[Slot]:
+    """What a template leaves behind: a placeholder in an answer."""
+    plant = Plant("quality", "placeholder", "the answer still holds `{{customer_name}}`")
     ticket, faq, preference = grammar.ticket(), grammar.faq(), grammar.preference()
     greeted = edited(
         ticket, lambda it: turns(it)[-1].update(content="Dear {{customer_name}}, " + str(turns(it)[-1]["content"]))

@@ -14,7 +14,7 @@ import gate
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 PLANTS = json.loads((EXAMPLES / "plants.json").read_text(encoding="utf-8"))
-RULES = ("structure", "exact_duplicates", "near_duplicates", "conflicting_answers", "pii", "expectations")
+RULES = ("structure", "exact_duplicates", "near_duplicates", "conflicting_answers", "pii", "quality")
 
 Place = tuple[str, str, str, int | None]
 """Rule, code, file, row."""
