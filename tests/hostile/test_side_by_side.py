@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from gate.admission.prepare import WorkerLost
 from gate.store.cache import Cache
 
 ROOT = Path(__file__).parents[2]
@@ -117,3 +119,15 @@ def test_a_cache_in_which_every_file_is_damaged_is_worth_nothing_and_costs_nothi
     again = judge(data, select=rules)
     assert again.findings.equals(first.findings)
     assert again.verdict == first.verdict
+
+
+def test_a_worker_that_is_ended_from_outside_is_told_and_nothing_is_judged(judge, data, monkeypatch) -> None:
+    """As the system does where memory runs out."""
+    monkeypatch.setattr("gate.admission.prepare.see_file", _ends)
+    with pytest.raises(WorkerLost, match="memory") as error:
+        judge(data, select="size")
+    assert error.value.exit_code == 4
+
+
+def _ends(job: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
