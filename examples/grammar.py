@@ -113,6 +113,10 @@ class Grammar:
 
         return self._unlike(draw)
 
+    def token(self, alphabet: str, length: int) -> str:
+        """So many characters of an alphabet, drawn one by one."""
+        return "".join(self._random.choices(alphabet, k=length))
+
     def spread(self, slots: int, within: int) -> list[int]:
         """Sorted positions at which to put planted rows among `within` others."""
         return sorted(self._random.randrange(1, within) for _ in range(slots))
@@ -125,7 +129,7 @@ class Grammar:
         return self._random.choice(choices)
 
     def _split(self) -> str:
-        return self._random.choices(["train", "validation", "test"], [8, 1, 1])[0]
+        return self._random.choices(["train", "validation", "test"], [7, 2, 2])[0]
 
     def _unlike(self, draw: Callable[[], Row]) -> Row:
         for _ in range(2_000):

@@ -1,4 +1,5 @@
-"""Planted rows that are too much alike: copies, near copies, templates, a chain, and answers that conflict."""
+"""Planted rows that are too much alike: copies, near copies, templates, a chain, leaks between splits, and answers
+that conflict."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ def exact_duplicates(grammar: Grammar) -> list[Slot]:
             Slot(where, other, None, (plant,), after=key if where == home else None),
         ]
 
-    plain, leaked = grammar.ticket(), grammar.ticket()
+    plain = grammar.ticket()
     german: Row = {
         "ticket": "T9001",
         "channel": "mail",
@@ -47,13 +48,6 @@ def exact_duplicates(grammar: Grammar) -> list[Slot]:
             plain,
             TRAIN,
             {**dict(reversed(plain.items())), "ticket": "T9002"},
-        ),
-        *copied(
-            "leak",
-            "a training row leaked into the test split, in lower case and with its spaces squeezed",
-            edited(leaked, lambda row: turns(row)[-1].update(content="\n  " + str(turns(row)[-1]["content"]))),
-            TEST,
-            edited(leaked, lambda row: [turn.update(content=str(turn["content"]).lower()) for turn in turns(row)]),
         ),
         *copied(
             "umlaut",
@@ -114,8 +108,12 @@ def near_duplicates(grammar: Grammar) -> list[Slot]:
         turns(it)[1]["content"] = " ".join(words[:-6])
 
     both("comma", "the same words without their commas", TRAIN, long_ticket(), respell)
-    both("reword", "one word exchanged", VALIDATION, long_ticket(), reword)
-    both("shorten", "the end of a message is cut off; leaked into the test split", TEST, long_ticket(), shorten)
+    for key, what, where, edit in (
+        ("reword", "a row of the validation split, where one word is another", VALIDATION, reword),
+        ("shorten", "a row of the test split, where the end of a message is cut off", TEST, shorten),
+    ):
+        row, plant = long_ticket(), Plant("leakage", "near_leak", what, partner=key)
+        found += [Slot(TRAIN, row, None, (plant,)), Slot(where, edited(row, edit), edited(row, edit), key=key)]
 
     japanese: Row = {
         "question": "アリアの蒸気が弱くなったのですが、どうすればよいですか。"
@@ -145,16 +143,29 @@ def near_duplicates(grammar: Grammar) -> list[Slot]:
     )
     both(
         "preference",
-        "a preference row without its last word",
+        "a preference row with another end",
         PREFERENCES,
         long_preference,
-        lambda it: it.update(chosen=str(it["chosen"]).removesuffix(" smell.")),
+        lambda it: it.update(chosen=str(it["chosen"]).replace(" nothing will smell.", " nothing smells.")),
         home=PREFERENCES,
     )
-    return found + templated(rule) + chain(grammar, rule) + twice_and_almost(long_ticket(), rule)
+    return found + templated(rule) + chain(grammar, rule) + twice_and_almost(long_ticket()) + leak(grammar)
 
 
-def twice_and_almost(row: Row, rule: Callable[[str, str], tuple[Plant, ...]]) -> list[Slot]:
+def leak(grammar: Grammar) -> list[Slot]:
+    """A test row that is in the training split too, under other signs; its system message is a rare variant there."""
+    row = grammar.ticket(system=True)
+    spaced = edited(row, lambda it: turns(it)[-1].update(content="\n  " + str(turns(it)[-1]["content"])))
+    lower = edited(row, lambda it: [turn.update(content=str(turn["content"]).lower()) for turn in turns(it)])
+    what = "a test row in the training split, but for capitals and spaces"
+    variant = Plant("consistency", "near_system_message", "a system message that others have with capitals")
+    return [
+        Slot(TRAIN, spaced, None, (Plant("leakage", "exact_leak", what, partner="leak"),)),
+        Slot(TEST, lower, row, (variant,), key="leak"),
+    ]
+
+
+def twice_and_almost(row: Row) -> list[Slot]:
     """One row, a near copy and an exact copy of it, in this order over three files: the near copy must not hide
     behind the exact one."""
 
@@ -162,16 +173,11 @@ def twice_and_almost(row: Row, rule: Callable[[str, str], tuple[Plant, ...]]) ->
         words = str(turns(it)[1]["content"]).split(" ")
         turns(it)[1]["content"] = " ".join(words[:9] + words[10:])
 
-    exact = Plant("exact_duplicates", "exact_duplicate", "a test row once more in the validation split", "thrice")
+    exact = Plant("leakage", "exact_leak", "a test row once more in the validation split", "thrice")
+    near = Plant("leakage", "near_leak", "a test row without one of its words", "thrice")
     return [
         Slot(TEST, row, row, key="thrice"),
-        Slot(
-            TRAIN,
-            edited(row, without_a_word),
-            None,
-            rule("a test row without one of its words", "thrice"),
-            key="thrice-near",
-        ),
+        Slot(TRAIN, edited(row, without_a_word), None, (near,), key="thrice-near"),
         Slot(VALIDATION, {**row, "ticket": "T9400"}, None, (exact,), key="thrice-copy"),
     ]
 
