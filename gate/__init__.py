@@ -16,6 +16,8 @@ from gate.version import __version__
 if TYPE_CHECKING:
     from gate.admission.result import AdmissionResult, RuleOutcome
     from gate.verbs.check import check
+    from gate.verbs.diff import diff
+    from gate.verbs.fix import fix
 
 __all__ = [
     "AdmissionResult",
@@ -27,10 +29,14 @@ __all__ = [
     "UsageError",
     "__version__",
     "check",
+    "diff",
+    "fix",
 ]
 
 _LAZY = {
     "check": "gate.verbs.check",
+    "diff": "gate.verbs.diff",
+    "fix": "gate.verbs.fix",
     "AdmissionResult": "gate.admission.result",
     "RuleOutcome": "gate.admission.result",
 }

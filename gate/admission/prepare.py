@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from concurrent.futures import BrokenExecutor, Future
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -34,7 +34,7 @@ from gate.admission.sources import HashedSource, Sources
 from gate.checks.base import Params
 from gate.data.columns import ColumnMap
 from gate.data.frame import Kind, SkippedFile, SourceFile
-from gate.engines.local import LocalEngine
+from gate.engines.local import LocalEngine, as_they_end
 from gate.errors import GateError, PolicyError
 from gate.folders import Folders
 from gate.store.cache import Cache, CacheError, Entry
@@ -248,13 +248,11 @@ def _work(
         yield _shared_out(job, reading.cache, engine, processes)
         done += weight
         on_bytes(job.source.file, done, total)
-    while futures:
-        finished, _ = wait(futures, return_when=FIRST_COMPLETED)
-        for future in finished:
-            job, weight = futures.pop(future)
-            yield _result(future)
-            done += weight
-            on_bytes(job.source.file, done, total)
+    for future in as_they_end(futures):
+        job, weight = futures[future]
+        yield _result(future)
+        done += weight
+        on_bytes(job.source.file, done, total)
 
 
 def _shared_out(job: FileJob, cache: Cache, engine: LocalEngine, processes: int) -> FileSeen:
@@ -277,6 +275,7 @@ def _shared_out(job: FileJob, cache: Cache, engine: LocalEngine, processes: int)
 
 
 def _result(future: Future[T]) -> T:
+    (future,) = as_they_end([future])
     try:
         return future.result()
     except BrokenExecutor:

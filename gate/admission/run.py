@@ -7,7 +7,7 @@ parts are Polars and NumPy, which release the interpreter, or worker processes.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import polars as pl
@@ -21,6 +21,7 @@ from gate.admission.shards import Crash
 from gate.admission.stored import StoredDataset
 from gate.checks.base import Context
 from gate.data.frame import Kind
+from gate.engines.local import as_they_end
 from gate.store.cache import Cache
 
 OnDone = Callable[[str, int, int], None]
@@ -82,7 +83,7 @@ def run_rules(
             threads.submit(measured, demand, dataset, base, context, cache): number
             for number, (_, demand) in enumerate(rules)
         }
-        for done, future in enumerate(as_completed(futures), start=1):
+        for done, future in enumerate(as_they_end(futures), start=1):
             number = futures[future]
             seen[number] = future.result()
             on_done(rules[number][0].rule.id, done, len(futures))

@@ -234,7 +234,19 @@ def _findings(expectation: Expectation, result: Result, corpus: Corpus) -> pl.Da
     observed = "" if result.observed is None else f": observed {_number(result.observed)}"
     message = f"{subject} does not meet {expectation.type}{asked}{observed}"
     one = {"code": [expectation.type], "message": [message], "remedy": ["review"], **shared}
-    return found(pl.DataFrame(one).with_columns(pl.Series("score", [result.observed], dtype=pl.Float64)))
+    return found(pl.DataFrame(one).with_columns(pl.Series("score", [_beyond(expectation, result)], dtype=pl.Float64)))
+
+
+def _beyond(expectation: Expectation, result: Result) -> float | None:
+    """How far what was observed lies beyond what is asked, so that a comparison with a base can tell what is worse."""
+    least, most = expectation.kwargs.get("min_value"), expectation.kwargs.get("max_value")
+    if result.observed is None or isinstance(least, bool) or isinstance(most, bool):
+        return None
+    if isinstance(least, int | float) and result.observed <= least:
+        return float(least - result.observed)
+    if isinstance(most, int | float) and result.observed >= most:
+        return float(result.observed - most)
+    return None
 
 
 def _asked(expectation: Expectation) -> str:

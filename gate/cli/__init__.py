@@ -78,6 +78,8 @@ def _end(what: str, code: int) -> None:
 
 def main() -> None:
     """Run the command and exit with its code; a person's own mistake is told in a sentence, never a traceback."""
+    # After Ctrl-C the process that cleans up behind workers says what it cleaned up, which is nobody's business.
+    os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker")
     signal.signal(signal.SIGTERM, _terminate)
     try:
         code = gate.main(standalone_mode=False)

@@ -48,7 +48,7 @@ def _names(context: click.Context, parameter: click.Parameter, values: tuple[str
     "-o",
     multiple=True,
     metavar="FORMAT[=PATH]",
-    help="Also write json (standard output where no PATH is given), html or parquet. May repeat.",
+    help="Also write json, html, parquet, or for CI github, markdown, sarif, junit, gitlab. May repeat.",
 )
 @click.option(
     "--no-cache",

@@ -6,11 +6,12 @@ Worker processes start afresh (nothing is forked, and the caller's main module i
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from threading import Lock, RLock, Thread
 from types import TracebackType
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_PATIENCE = 0.5
+"""Seconds that an executor whose workers are dead may take to notice."""
+
+_LOOK_UP = 0.2
+"""Seconds for which nobody who waits is deaf to Ctrl-C."""
 
 _WIDE = ""
 """The lane of several processes, which no check can name."""
@@ -59,6 +66,23 @@ def _end_with(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(1)
+
+
+def as_they_end(futures: Collection[Future[T]]) -> Iterator[Future[T]]:
+    """Futures in the order in which they end.
+
+    It looks up from waiting a few times a second: a signal that another thread received would not wake it (Python
+    handles Ctrl-C in the main thread only).
+    """
+    left = set(futures)
+    while left:
+        done, left = wait(left, timeout=_LOOK_UP, return_when=FIRST_COMPLETED)
+        yield from done
+
+
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
 class LocalEngine:
@@ -107,7 +131,12 @@ class LocalEngine:
         with self._lock:
             lanes, self._lanes = self._lanes, {}
         for executor in lanes.values():
-            executor.shutdown(wait=True, kill_workers=True)
+            for process in list((executor._processes or {}).values()):
+                _kill(process.pid)  # at once: the executor's own thread may be busy handing out work
+            # A thread, since what is left to do must not keep anybody waiting who pressed Ctrl-C.
+            ending = Thread(target=executor.shutdown, kwargs={"wait": True, "kill_workers": True}, daemon=True)
+            ending.start()
+            ending.join(_PATIENCE)
 
     def __enter__(self) -> LocalEngine:
         return self

@@ -106,7 +106,7 @@ def test_an_aggregate_finds_the_dataset_with_what_it_observed(run: Run) -> None:
     assert finding["message"] == (
         "response_chars does not meet expect_column_mean_to_be_between (min_value 10): observed 4"
     )
-    assert finding["score"] == 4.0
+    assert finding["score"] == 6.0  # how far beyond what is asked
 
 
 def test_rows_within_mostly_are_no_findings_and_are_counted(run: Run) -> None:
@@ -154,7 +154,7 @@ def test_results_find_back_to_their_expectations_whatever_order_gx_gives_them_in
         ("expect_column_values_to_not_be_null", "split", 1),
         ("expect_column_values_to_not_be_null", "split", 2),
     ]
-    assert measured.findings["score"].to_list() == [None, 2.0, 2.0, None, None]
+    assert measured.findings["score"].to_list() == [None, 1.0, None, None, None]
 
 
 @pytest.mark.parametrize("column", CANONICAL)
