@@ -51,7 +51,7 @@ class LeakageParams(Params):
     recall: float = Field(gt=0, lt=1)
     """The probability with which a pair right at the threshold has to be found; bands are chosen for it."""
     prompts: Literal["warning", "info", "ignore"]
-    """What a prompt is that comes again in another split with another answer or label: a warning, a note, or nothing."""
+    """What a prompt is that another split has with another answer or label: a warning, a note, or nothing."""
     minimum_words: int = Field(ge=0)
     """Prompts of fewer words (runs of anything but white space, or characters where the script has no spaces; all
     turns counted) may come again: "Summarise this text" is asked in every split."""
