@@ -5,12 +5,19 @@ In an installed package they lie under `gate/`; in a checkout beside it.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
 SHIPPED = _PACKAGE if (_PACKAGE / "rules").is_dir() else _PACKAGE.parent
 """The folder that holds the shipped `rules/`, `trainers/` and `reports/`."""
+
+
+def repository_of(folder: Path) -> Path:
+    """The root of the repository that holds a folder (`.git`); the folder itself where none does."""
+    here = folder.resolve()
+    return next((each for each in (here, *here.parents) if os.path.lexists(each / ".git")), here)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +42,11 @@ class Folders:
         if after is not None and after in candidates:
             candidates = candidates[candidates.index(after) + 1 :]
         return next((path for path in candidates if path.is_file()), None)
+
+    def holds(self, path: Path) -> bool:
+        """Whether a file, links followed, lies in the user's repository or among gate's own."""
+        roots = [SHIPPED] if self.user is None else [SHIPPED, repository_of(self.user)]
+        return any(path.resolve().is_relative_to(root.resolve()) for root in roots)
 
     def names(self, folder: str, suffix: str) -> list[str]:
         """The names (without suffix) that `find` would resolve in a folder, sorted."""

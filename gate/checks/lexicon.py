@@ -15,6 +15,8 @@ from gate.errors import PolicyError
 from gate.folders import Folders
 
 _CODED = " rot13"
+_MOST_BYTES = 200_000
+"""Bytes of one file: some 15,000 entries, beyond which the pattern made of them takes seconds to compile."""
 
 Lexicon = Mapping[str, tuple[str, ...]]
 """Entries in lower case, by category."""
@@ -37,16 +39,31 @@ def lexicon_files(name: str, folders: Folders) -> tuple[Path, ...]:
             raise PolicyError(
                 f"there is no lexicon `{wanted}`", remedy=f"write {relative}, or name one of those there are: {known}"
             )
+        if not folders.holds(path):
+            raise PolicyError("the lexicon leads out of the repository", where=relative, remedy="put the file into it")
         found.append(path)
-        wanted = _extended(path)
+        wanted = _extended(path, relative)
     return tuple(found)
 
 
-def _extended(path: Path) -> str | None:
-    for line in path.read_text("utf-8").splitlines():
+def _extended(path: Path, name: str) -> str | None:
+    for line in _lines(path, name):
         if line.startswith("extends:"):
             return line.removeprefix("extends:").strip()
     return None
+
+
+def _lines(path: Path, name: str) -> list[str]:
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise PolicyError(
+                f"the lexicon is larger than {_MOST_BYTES:,} bytes", where=name, remedy="leave out what never occurs"
+            )
+        return path.read_text("utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise PolicyError("the lexicon is not UTF-8 text", where=name, remedy="save it as UTF-8") from None
+    except OSError as error:
+        raise PolicyError(f"the lexicon cannot be read ({error.strerror})", where=name) from None
 
 
 def read_lexicon(name: str, folders: Folders) -> Lexicon:
@@ -58,7 +75,7 @@ def read_lexicon(name: str, folders: Folders) -> Lexicon:
     entries: dict[str, dict[str, None]] = {}
     for path in reversed(lexicon_files(name, folders)):
         category, coded = "", False
-        for number, written in enumerate(path.read_text("utf-8").splitlines(), start=1):
+        for number, written in enumerate(_lines(path, folders.origin(path)), start=1):
             line = written.split("#", 1)[0].strip()
             if not line or line.startswith("extends:"):
                 continue

@@ -81,7 +81,8 @@ class PiiParams(Params):
         for patterns in by_entity.values():
             for pattern in patterns:
                 try:
-                    pl.Series([""]).str.contains(_whole(pattern))
+                    for form in (pattern, _whole(pattern)):  # by itself too: `a)|(?:b` would close the group
+                        pl.Series([""]).str.contains(form)
                 except pl.exceptions.ComputeError as error:
                     reason = str(error).strip().splitlines()[-1]
                     raise ValueError(

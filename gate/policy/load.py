@@ -112,6 +112,9 @@ class _Reading:
         where = str(asked) if asked else None
         if is_file_name(name):
             path = (beside / name).resolve()
+            # What a person names on the command line may lie anywhere; what a file of the repository names, may not.
+            if stack and self.folders.holds(stack[-1]) and not self.folders.holds(path):
+                raise self.outside(name, where)
             if not path.is_file():
                 raise PolicyError(f"there is no policy file {name!r}", where=where, remedy=self.known(name))
             if path in stack:
@@ -129,7 +132,14 @@ class _Reading:
             if behind is None or behind == path:
                 raise self.circle(path, stack, where)
             path = behind
+        if not self.folders.holds(path):
+            raise self.outside(relative, where)
         return path.resolve()
+
+    def outside(self, name: str, where: str | None) -> PolicyError:
+        return PolicyError(
+            f"the policy file {name!r} leads out of the repository", where=where, remedy="put the file into it"
+        )
 
     def known(self, name: str) -> str:
         names = self.folders.names(FOLDER, ".yaml")

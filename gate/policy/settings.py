@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from gate.data.columns import ColumnMap
 from gate.errors import PolicyError
+from gate.folders import repository_of
 from gate.policy.form import SettingsForm
 from gate.policy.load import is_file_name, validated
 from gate.policy.model import Place
@@ -69,6 +71,11 @@ def _read(root: Path) -> Settings:
     content = read_yaml(root / FILE, FILE)
     form = validated(SettingsForm, content)
     policies = form.policy.model_dump(exclude_none=True) if form.policy else {}
+    for key, name in policies.items():
+        if is_file_name(name):
+            _inside(root, name, content.places.get(f"policy.{key}") or content.places.get("policy"))
+    for index, path in enumerate(form.paths or ()):
+        _inside(root, path, content.places.get(f"paths.{index}") or content.places.get("paths"))
     return Settings(
         path=root / FILE,
         root=root,
@@ -78,3 +85,22 @@ def _read(root: Path) -> Settings:
         columns=form.columns,
         places=content.places,
     )
+
+
+def _inside(root: Path, path: str, place: Place | None) -> None:
+    """What settings name lies in their repository.
+
+    Raises:
+        PolicyError: it does not.
+    """
+    top = repository_of(root)
+    # Of a pattern the part before its first wildcard is looked at, links followed.
+    named = Path(os.path.normpath(root / path))
+    while glob.has_magic(str(named)):
+        named = named.parent
+    if not named.resolve().is_relative_to(top):
+        raise PolicyError(
+            f"{path!r} leads out of the repository",
+            where=str(place) if place else None,
+            remedy="put it into the repository, or name it on the command line",
+        )

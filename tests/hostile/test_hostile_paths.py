@@ -142,7 +142,6 @@ def test_a_name_as_long_as_any_and_a_folder_as_deep_as_any(data: Path) -> None:
 
 
 POLICY = "version: 1\nname: loose\nrules:\n  - {id: size, check: size, severity: info, remedy: review, why: loose}\n"
-NOT_YET = pytest.mark.xfail(strict=True, reason="gate/policy and gate/checks do not hold paths to the repository yet")
 
 
 @pytest.fixture
@@ -160,7 +159,6 @@ def repository(tmp_path: Path, outside: Path) -> Path:
     return root
 
 
-@NOT_YET
 @pytest.mark.parametrize(
     "files",
     [
@@ -192,7 +190,6 @@ def test_no_path_in_a_policy_leads_out_of_the_repository(
         judge(repository / "data", select="toxicity" if "lexicons" in str(files) else "size", cache=False)
 
 
-@NOT_YET
 @pytest.mark.parametrize("path", ["../outside", "../outside/*.jsonl", "data/../../outside", "{OUTSIDE}"])
 def test_no_path_in_the_settings_leads_out_of_the_repository(
     judge, repository: Path, outside: Path, monkeypatch: pytest.MonkeyPatch, path: str
