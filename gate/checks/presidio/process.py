@@ -21,6 +21,12 @@ from gate.checks.presidio.prefilter import attainable, patterns_of
 if TYPE_CHECKING:
     from presidio_analyzer import AnalyzerEngine, EntityRecognizer, RecognizerResult
 
+LONG = 10_000
+"""Characters from which a text is looked through in windows: Presidio compares each finding of a text with each other
+one, so that 100 kB of addresses would take minutes."""
+MARGIN = 1_000
+"""Characters on each side that a window sees beyond its own: longer than any value and the words that it is told by."""
+
 Span = tuple[int, int, int, str, float]
 """Which text, first character, character behind the last, entity, score."""
 
@@ -57,7 +63,20 @@ class Analyzer:
     floors: dict[str, float]
 
     def spans(self, text: str, language: str, entities: Sequence[str]) -> list[tuple[int, int, str, float]]:
-        """Findings in one text, in Presidio's order."""
+        """Findings in one text, in Presidio's order; in a long one, window by window."""
+        if len(text) <= LONG:
+            return self._spans(text, language, entities)
+        found = []
+        for core in range(0, len(text), LONG):
+            start, end = max(0, core - MARGIN), min(len(text), core + LONG + MARGIN)
+            found += [
+                (first + start, last + start, entity, score)
+                for first, last, entity, score in self._spans(text[start:end], language, entities)
+                if core <= first + start < core + LONG
+            ]
+        return found
+
+    def _spans(self, text: str, language: str, entities: Sequence[str]) -> list[tuple[int, int, str, float]]:
         results: list[RecognizerResult] = self.engine.analyze(
             text,
             language,
