@@ -18,6 +18,7 @@ from pydantic import Field
 from gate.checks.base import NOTHING_FOUND, CheckFailed, Context, Measurement, Params, check, found
 from gate.checks.great_expectations_columns import CANONICAL, SOURCE_PREFIX, Source, canonical_columns, source_name
 from gate.checks.great_expectations_results import Result
+from gate.checks.great_expectations_settled import can_be_settled, settled
 from gate.checks.great_expectations_suite import Expectation, Suite, known_types, read_suite, suite_path
 from gate.checks.great_expectations_worker import Table, evaluate, warm
 from gate.data.corpus import Corpus
@@ -46,9 +47,11 @@ class ExpectationsParams(Params):
 
 
 def _warm(params: ExpectationsParams, context: Context) -> None:
-    """Read the suite, so that a wrong one is told before the data is read, and let the lane import GX."""
-    read_suite(params.suite, context.folders)
-    context.workers.submit(LANE, warm)
+    """Read the suite, so that a wrong one is told before the data is read, and let the lane import GX where it is
+    certain to be needed."""
+    suite = read_suite(params.suite, context.folders)
+    if not all(can_be_settled(each) for each in suite.expectations):
+        context.workers.submit(LANE, warm)
 
 
 def _needs_source(params: ExpectationsParams, folders: Folders) -> bool:
@@ -149,6 +152,8 @@ def expectations(corpus: Corpus, params: ExpectationsParams, context: Context) -
 
 def _results(suite: Suite, corpus: Corpus, timeout: float, context: Context) -> tuple[Result, ...]:
     table, header = _table(suite, corpus)
+    if (met := settled(suite.expectations, table.rows, table.canonical)) is not None:
+        return met
     about_columns = frozenset(at for at, each in enumerate(suite.expectations) if each.about_columns)
     under_way = context.workers.submit(
         LANE,

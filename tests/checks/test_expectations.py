@@ -218,6 +218,8 @@ def test_row_conditions_may_be_about_other_columns(run: Run) -> None:
 
 def test_only_what_the_suite_names_is_handed_to_gx(run: Run, here: Here) -> None:
     run(chats(["Yes"]), expect("expect_column_values_to_be_between", column="full_chars", max_value=9))
+    assert not here.handed, "a look at the column settles it"
+    run(chats(["Yes"]), expect("expect_column_values_to_be_between", column="full_chars", max_value=1))
     table = here.handed[-1][2]
     assert isinstance(table, Table)
     assert (table.canonical.columns, table.listed) == (["full_chars"], {})
