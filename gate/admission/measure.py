@@ -36,6 +36,8 @@ def measured(
     Raises:
         GateError: what the rule asks for is not there.
     """
+    if dataset.prepared.later is not None:
+        dataset.prepared.later.wait(demand)
     begun = time.perf_counter()
     key = key_of(demand, dataset, base)
     seen: Measurement | Crash | None = stored(key, cache)

@@ -7,9 +7,10 @@ shard, and its shards go to the processes.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from threading import Lock
 from typing import TypeVar
 
 from gate.admission.bind import BoundRule, placed
@@ -40,6 +41,8 @@ from gate.folders import Folders
 from gate.store.cache import Cache, CacheError, Entry
 
 T = TypeVar("T")
+
+_SLOW_LANE = "slow to start"
 
 LARGE = 32 << 20
 """Bytes from which a file may be worth sharing out among the processes."""
@@ -74,6 +77,35 @@ class PreparedFile:
     """How to read it again, should the cache lose it."""
 
 
+class Later:
+    """Work that goes on beside the judging of other rules: that of checks that are slow to start.
+
+    Where little has changed, most of a run's time would be spent waiting for the imports of such a check.
+    """
+
+    def __init__(self, demands: Collection[str], futures: Sequence[Future[FileSeen]], take: Callable[[FileSeen], None]):
+        self._demands = frozenset(demands)
+        self._futures = list(futures)
+        self._take = take
+        self._lock = Lock()
+
+    def concerns(self, demand: Demand) -> bool:
+        """Whether what it wants may not be in the cache yet."""
+        return demand.key in self._demands
+
+    def wait(self, demand: Demand) -> None:
+        """Wait until it is.
+
+        Raises:
+            GateError: as `prepare`.
+        """
+        if not self.concerns(demand):
+            return
+        with self._lock:
+            while self._futures:
+                self._take(_result(self._futures.pop()))
+
+
 @dataclass(slots=True)
 class Prepared:
     """A dataset whose rows lie in the cache, with what the checks need of them."""
@@ -84,6 +116,8 @@ class Prepared:
     """By part key: what is not in the cache because its check crashed."""
     seconds: dict[str, float] = field(default_factory=dict)
     """By the key of a demand, in this run."""
+    later: Later | None = None
+    """What is still being worked on."""
 
     def about(self, demand: Demand) -> list[PreparedFile]:
         """The files that a check looks at, in their order."""
@@ -185,14 +219,42 @@ def prepare(
     crashes: dict[str, Crash] = {}
     seconds: dict[str, float] = {}
     demand_of = {part_key(key, demand.key): demand.key for key in jobs for demand in wanted}
-    for done in _work(list(jobs.values()), reading, engine, on_bytes):
+
+    def take(done: FileSeen) -> None:
         for crash in done.crashes.values():
             if crash.error is not None:
                 raise crash.error
-        crashes |= done.crashes
+        crashes.update(done.crashes)
         for part, spent in done.seconds.items():
             seconds[demand_of[part]] = seconds.get(demand_of[part], 0.0) + spent
-    return [_prepared(sources, reading, crashes, seconds) for sources in datasets]
+
+    work, slow = list(jobs.values()), _slow(wanted, reading.folders)
+    little = sum(weight for _, weight in work) <= LARGE // 4
+    waiting = [_only(job, slow) for job, _ in work] if little else []
+    waiting = [job for job in waiting if job.wanted]
+    if waiting:
+        engine.submit(_SLOW_LANE, warm, waiting[0].wanted, reading.folders)  # its imports begin at once
+        work = [(_without(job, slow), weight) for job, weight in work]
+        work = [(job, weight) for job, weight in work if job.wanted or reading.cache.get(job.key) is None]
+    for done in _work(work, reading, engine, on_bytes):
+        take(done)
+    later = Later(slow, [engine.submit(_SLOW_LANE, see_file, job) for job in waiting], take) if waiting else None
+    return [_prepared(sources, reading, crashes, seconds, later) for sources in datasets]
+
+
+def _slow(wanted: Sequence[Demand], folders: Folders) -> frozenset[str]:
+    """The keys of what checks of rows want that are slow to start."""
+    return frozenset(
+        demand.key for demand in wanted if demand.of_rows and load_check(demand.check, folders).starts_slowly
+    )
+
+
+def _only(job: FileJob, keys: Collection[str]) -> FileJob:
+    return replace(job, wanted=tuple(one for one in job.wanted if one.demand in keys))
+
+
+def _without(job: FileJob, keys: Collection[str]) -> FileJob:
+    return replace(job, wanted=tuple(one for one in job.wanted if one.demand not in keys))
 
 
 def _job(
@@ -204,7 +266,7 @@ def _job(
     missing = []
     for demand in wanted:
         part = part_key(key, demand.key)
-        asked = Wanted(demand.check, demand.params, part, demand.kinds)
+        asked = Wanted(demand.check, demand.params, part, demand.kinds, demand.key)
         if entry is not None:
             if not asked.about(_kinds(entry)):
                 continue
@@ -294,9 +356,9 @@ def _shards(job: FileJob, cache: Cache) -> Iterator[Shard]:
 
 
 def _prepared(
-    sources: Sources, reading: Reading, crashes: Mapping[str, Crash], seconds: Mapping[str, float]
+    sources: Sources, reading: Reading, crashes: dict[str, Crash], seconds: dict[str, float], later: Later | None
 ) -> Prepared:
-    prepared = Prepared(skipped=list(sources.skipped), crashes=dict(crashes), seconds=dict(seconds))
+    prepared = Prepared(skipped=list(sources.skipped), crashes=crashes, seconds=seconds, later=later)
     for hashed in sources.files:
         key = reading.key(hashed, sources)
         entry = reading.cache.get(key)

@@ -79,9 +79,10 @@ def run_rules(
     # As many as there are cores: more at a time would take as long, and hold more.
     threads = ThreadPoolExecutor(max_workers=max(1, context.workers.cores))
     try:
+        later = dataset.prepared.later
+        in_turn = sorted(enumerate(rules), key=lambda one: later is not None and later.concerns(one[1][1]))
         futures = {
-            threads.submit(measured, demand, dataset, base, context, cache): number
-            for number, (_, demand) in enumerate(rules)
+            threads.submit(measured, demand, dataset, base, context, cache): number for number, (_, demand) in in_turn
         }
         for done, future in enumerate(as_they_end(futures), start=1):
             number = futures[future]

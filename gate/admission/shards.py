@@ -58,6 +58,8 @@ class Wanted:
     """Under which its part is kept."""
     kinds: tuple[Kind | None, ...] | None = None
     """The kinds of example that it is to look at; None stands for all of them. A file is of one kind."""
+    demand: str = ""
+    """The key of what the check does, whatever the file."""
 
     def about(self, kinds: Collection[Kind | None]) -> bool:
         """Whether it looks at a file of these kinds at all."""

@@ -150,6 +150,11 @@ class Check:
     """Starts what is slow to start (a worker's imports), and returns at once; called before reading begins.
     It may raise a `GateError`: what the parameters ask for is not there."""
 
+    @property
+    def starts_slowly(self) -> bool:
+        """Whether it has something to start."""
+        return self.warm is not Check.__dataclass_fields__["warm"].default
+
     def run(self, frames: Frames, params: Params, context: Context) -> Measurement:
         """Measure rows that are in memory, as one shard."""
         if self.features is None:
