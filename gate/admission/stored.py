@@ -36,7 +36,13 @@ class StoredDataset:
     @cached_property
     def malformed(self) -> pl.DataFrame:
         """Every row that could not be read (schema `MALFORMED`)."""
-        return self._malformed(self.prepared.files)
+        return pl.concat([pl.DataFrame(schema=MALFORMED), *self._malformed])
+
+    @cached_property
+    def _malformed(self) -> list[pl.DataFrame]:
+        """Those of each file."""
+        nothing = pl.DataFrame(schema=MALFORMED)
+        return [pl.concat([nothing, *self._parts(file.entry.key, "malformed")]) for file in self.prepared.files]
 
     @property
     def examples(self) -> pl.DataFrame:
@@ -75,17 +81,19 @@ class StoredDataset:
         """
         files = self.prepared.files if demand is None else self.prepared.about(demand)
         numbers = {id(file): number for number, file in enumerate(self.prepared.files)}
-        rows = []
+        rows, malformed = [], []
         for file in files:
             number = numbers[id(file)]
             own = self.rows[number]
             rows.append(own if self._old is None else own.with_columns(old=self._old[number]))
+            if self._malformed[number].height:
+                malformed.append(self._malformed[number])
         paths = [] if demand is None else [path for file in files for path in self._features(file, demand)]
         return Corpus(
             rows=pl.concat([pl.DataFrame(schema=ROWS), *rows]),
             features=pl.scan_ipc(paths, glob=False) if paths else pl.LazyFrame(),
             shards=tuple(shard for file in files for shard in self._shards(file)),
-            malformed=self._malformed(files),
+            malformed=pl.concat([pl.DataFrame(schema=MALFORMED), *malformed]),
             files=tuple(file.source for file in files),
             cards=self.cards,
             base=base,
@@ -108,10 +116,6 @@ class StoredDataset:
         keys = pl.Series([int(each[:16], 16) for each in set(ids)], dtype=pl.UInt64)
         places = corpus.locate(corpus.rows["key"].is_in(keys.implode()).arg_true())
         return places.filter(pl.col("id").is_in(pl.Series(ids, dtype=pl.String).implode()))
-
-    def _malformed(self, files: Sequence[PreparedFile]) -> pl.DataFrame:
-        parts = [frame for file in files for frame in self._parts(file.entry.key, "malformed")]
-        return pl.concat([pl.DataFrame(schema=MALFORMED), *parts])
 
     def _parts(self, key: str, name: str) -> list[pl.DataFrame]:
         entry = self._reading.cache.get(key)
