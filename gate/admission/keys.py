@@ -75,6 +75,11 @@ def measured_key(check: str, files: Sequence[str], base: Sequence[str] | None, c
     return digest("measured", check, list(files), None if base is None else list(base), cards)
 
 
+def memo_key(check: str) -> str:
+    """Of what a check keeps for its next run, whatever the dataset."""
+    return digest("memo", check)
+
+
 def _content(path: Path) -> str:
     """The digest of a file that a check reads. What is not there is said so, and never equal to anything there."""
     if path.is_dir():

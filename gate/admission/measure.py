@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
-from gate.admission.keys import measured_key, part_key
+from gate.admission.keys import measured_key, memo_key, part_key
 from gate.admission.prepare import Demand
 from gate.admission.profile import Profile, profile
 from gate.admission.shards import Crash, crash_of, load_check
@@ -103,11 +103,30 @@ def _measure(
                 [_of_file(part_key(file.entry.key, demand.key), cache) for file in dataset.prepared.about(demand)]
             )
         others = None if base is None else base.corpus(demand)
-        return check.function(dataset.corpus(demand, others), demand.params, context)
+        return check.function(
+            dataset.corpus(demand, others), demand.params, replace(context, memo=_Kept(demand, cache))
+        )
     except GateError:
         raise
     except Exception as error:  # noqa: BLE001 - a crash of any kind ends the rule as errored, never as passed
         return crash_of(error)
+
+
+class _Kept:
+    """The memo of a check, in the cache: the last one written is there."""
+
+    def __init__(self, demand: Demand, cache: Cache) -> None:
+        self._check, self._cache = demand.check, cache
+        self._key = memo_key(demand.key)
+
+    def get(self) -> pl.DataFrame | None:
+        entry = self._cache.get(self._key)
+        if entry is None or not self._cache.verify(entry):
+            return None
+        return pl.read_ipc(self._cache.path(self._key, "memo"))
+
+    def put(self, frame: pl.DataFrame) -> None:
+        self._cache.commit(self._key, f"memo of {self._check}", {}, [self._cache.part(self._key, "memo", frame)])
 
 
 def _of_file(key: str, cache: Cache) -> Measurement:

@@ -32,8 +32,10 @@ from gate.admission.shards import (
     warm,
 )
 from gate.admission.sources import HashedSource, Sources
-from gate.checks.base import Params
+from gate.checks import BUILT_IN
+from gate.checks.base import Context, Params
 from gate.data.columns import ColumnMap
+from gate.data.find import Source
 from gate.data.frame import Kind, SkippedFile, SourceFile
 from gate.engines.local import LocalEngine, as_they_end
 from gate.errors import GateError, PolicyError
@@ -41,8 +43,6 @@ from gate.folders import Folders
 from gate.store.cache import Cache, CacheError, Entry
 
 T = TypeVar("T")
-
-_SLOW_LANE = "slow to start"
 
 LARGE = 32 << 20
 """Bytes from which a file may be worth sharing out among the processes."""
@@ -233,19 +233,22 @@ def prepare(
     waiting = [_only(job, slow) for job, _ in work] if little else []
     waiting = [job for job in waiting if job.wanted]
     if waiting:
-        engine.submit(_SLOW_LANE, warm, waiting[0].wanted, reading.folders)  # its imports begin at once
+        for one in waiting[0].wanted:  # their imports begin at once, each in a worker
+            load_check(one.check, reading.folders).warm(one.params, Context(engine, reading.folders))
         work = [(_without(job, slow), weight) for job, weight in work]
         work = [(job, weight) for job, weight in work if job.wanted or reading.cache.get(job.key) is None]
     for done in _work(work, reading, engine, on_bytes):
         take(done)
-    later = Later(slow, [engine.submit(_SLOW_LANE, see_file, job) for job in waiting], take) if waiting else None
+    later = Later(slow, [engine.beside(see_file, job, engine) for job in waiting], take) if waiting else None
     return [_prepared(sources, reading, crashes, seconds, later) for sources in datasets]
 
 
 def _slow(wanted: Sequence[Demand], folders: Folders) -> frozenset[str]:
-    """The keys of what checks of rows want that are slow to start."""
+    """The keys of what checks of rows want that are slow to start; gate's own, which do their work in workers."""
     return frozenset(
-        demand.key for demand in wanted if demand.of_rows and load_check(demand.check, folders).starts_slowly
+        demand.key
+        for demand in wanted
+        if demand.of_rows and demand.check in BUILT_IN and load_check(demand.check, folders).starts_slowly
     )
 
 
@@ -281,8 +284,11 @@ def _job(
 
 def _weight(hashed: HashedSource) -> int:
     """About how many bytes of rows a file holds: those that are compressed hold some four times their size."""
-    plain = hashed.source.file.lower().endswith((".jsonl", ".ndjson", ".json", ".csv", ".tsv"))
-    return hashed.bytes if plain else 4 * hashed.bytes
+    return hashed.bytes if _is_plain(hashed.source) else 4 * hashed.bytes
+
+
+def _is_plain(source: Source) -> bool:
+    return source.file.lower().endswith((".jsonl", ".ndjson", ".json", ".csv", ".tsv"))
 
 
 def _work(
@@ -296,7 +302,14 @@ def _work(
         return
     total = sum(weight for _, weight in jobs)
     large = [job for job in jobs if job[1] > max(LARGE, total // engine.cores)]
-    # A process costs some seconds of imports: one is enough for little data.
+    if total <= LARGE // 4 and all(_harmless(job) for job, _ in jobs):
+        # A process costs half a second of imports, in which this one has read little data and looked at it.
+        done = 0
+        for job, weight in jobs:
+            yield see_file(job)
+            done += weight
+            on_bytes(job.source.file, done, total)
+        return
     processes = min(engine.cores, len(jobs) if not large else engine.cores) if total > LARGE // 4 else 1
     rows = [one for job, _ in jobs for one in job.wanted if load_check(one.check, job.folders).features is None]
     first = {one.check: one for one in rows}
@@ -315,6 +328,12 @@ def _work(
         yield _result(future)
         done += weight
         on_bytes(job.source.file, done, total)
+
+
+def _harmless(job: FileJob) -> bool:
+    """Whether nothing of a job can take this process with it: lines of text do not expand, and no code of others
+    looks at them."""
+    return _is_plain(job.source) and all(one.check in BUILT_IN or one.check == PROFILE.name for one in job.wanted)
 
 
 def _shared_out(job: FileJob, cache: Cache, engine: LocalEngine, processes: int) -> FileSeen:

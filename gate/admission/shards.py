@@ -17,7 +17,7 @@ from typing import ParamSpec, TypeVar
 import polars as pl
 
 from gate.checks import load
-from gate.checks.base import FOUND, Check, CheckFailed, Context, Params
+from gate.checks.base import FOUND, Check, CheckFailed, Context, Params, Workers
 from gate.data.build import NO_EXAMPLES
 from gate.data.columns import ColumnMap
 from gate.data.corpus import rows_of
@@ -150,8 +150,11 @@ def warm(wanted: tuple[Wanted, ...], folders: Folders) -> None:
             load_check(one.check, folders).warm(one.params, Context(InPlace(), folders))
 
 
-def see_file(job: FileJob) -> FileSeen:
+def see_file(job: FileJob, workers: Workers | None = None) -> FileSeen:
     """Read a file and have every wanted check look at it; all of it is in the cache afterwards.
+
+    Args:
+        workers: for what checks run elsewhere; none where this is a worker itself.
 
     Raises:
         InputError: the file may not be read, or changed since it was digested.
@@ -161,7 +164,7 @@ def see_file(job: FileJob) -> FileSeen:
     whole = entry is not None and cache.verify(entry)
     seen = [Seen() for _ in job.wanted]
     for shard in stored_shards(cache, entry) if entry is not None and whole else read_shards(job, cache):
-        for total, each in zip(seen, see_shard(job, shard), strict=True):
+        for total, each in zip(seen, see_shard(job, shard, workers or InPlace()), strict=True):
             total.add(each)
     return commit(job, seen, cache)
 
@@ -169,7 +172,7 @@ def see_file(job: FileJob) -> FileSeen:
 def see_stored_shard(job: FileJob, number: int, malformed: pl.DataFrame) -> list[Seen]:
     """Have every wanted check look at a shard that this run has just put into the cache."""
     path = Cache(job.cache).path(job.key, f"examples-{number}")
-    return see_shard(job, Shard(number, pl.read_ipc(path), malformed))
+    return see_shard(job, Shard(number, pl.read_ipc(path), malformed), InPlace())
 
 
 def read_shards(job: FileJob, cache: Cache) -> Iterator[Shard]:
@@ -224,10 +227,10 @@ def stored_shards(cache: Cache, entry: Entry) -> Iterator[Shard]:
         yield Shard(number, examples, malformed if number == count - 1 else malformed.clear())
 
 
-def see_shard(job: FileJob, shard: Shard) -> list[Seen]:
+def see_shard(job: FileJob, shard: Shard, workers: Workers) -> list[Seen]:
     """What every wanted check gives for a shard, in their order; a crash of one does not touch the others."""
     frames = Frames(shard.examples, shard.malformed)  # shared, so that views are computed once
-    context = Context(InPlace(), job.folders)
+    context = Context(workers, job.folders)
     cache = Cache(job.cache)
     kinds = kinds_of(shard.examples, shard.malformed)
     return [

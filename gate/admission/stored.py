@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from itertools import accumulate
+from pathlib import Path
 
 import polars as pl
 
@@ -42,7 +44,8 @@ class StoredDataset:
     def _malformed(self) -> list[pl.DataFrame]:
         """Those of each file."""
         nothing = pl.DataFrame(schema=MALFORMED)
-        return [pl.concat([nothing, *self._parts(file.entry.key, "malformed")]) for file in self.prepared.files]
+        some = [self._paths(file, "malformed") if file.source.malformed else [] for file in self.prepared.files]
+        return [pl.concat([nothing, *map(pl.read_ipc, paths)]) for paths in some]
 
     @property
     def examples(self) -> pl.DataFrame:
@@ -53,18 +56,16 @@ class StoredDataset:
     @cached_property
     def rows(self) -> list[pl.DataFrame]:
         """The rows of each file by small keys (schema `ROWS`)."""
-        nothing = pl.DataFrame(schema=ROWS)
-        return [pl.concat([nothing, *self._parts(file.entry.key, "rows")]) for file in self.prepared.files]
+        # One scan over all files: as many reads, each with a plan of its own, take five times as long.
+        paths = [path for file in self.prepared.files for path in self._paths(file, "rows")]
+        every = pl.scan_ipc(paths, glob=False).select(list(ROWS)).collect() if paths else pl.DataFrame(schema=ROWS)
+        heights = [file.source.examples for file in self.prepared.files]
+        return [every.slice(end - height, height) for height, end in zip(heights, accumulate(heights), strict=True)]
 
     def identities(self, numbers: Sequence[int]) -> pl.DataFrame:
         """The columns `number` (of the file), `file`, `row`, `id` and `split` of every example of some files."""
-        parts = [
-            shard.load(["id", "file", "row", "split"]).select(
-                pl.lit(number, pl.UInt32).alias("number"), "file", "row", "id", "split"
-            )
-            for number in numbers
-            for shard in self._shards(self.prepared.files[number])
-        ]
+        wanted = pl.col("file").cast(pl.String), "row", "id", "split"
+        parts = [self.rows[number].select(pl.lit(number, pl.UInt32).alias("number"), *wanted) for number in numbers]
         schema = {"number": pl.UInt32} | {name: EXAMPLES[name] for name in ("file", "row", "id", "split")}
         return pl.concat([pl.DataFrame(schema=schema), *parts])
 
@@ -113,14 +114,11 @@ class StoredDataset:
     def with_ids(self, ids: Sequence[str]) -> pl.DataFrame:
         """The columns `id`, `file` and `row` of the examples with these content ids, in the order of the files."""
         corpus = self.corpus()
-        keys = pl.Series([int(each[:16], 16) for each in set(ids)], dtype=pl.UInt64)
-        places = corpus.locate(corpus.rows["key"].is_in(keys.implode()).arg_true())
-        return places.filter(pl.col("id").is_in(pl.Series(ids, dtype=pl.String).implode()))
+        return corpus.locate(corpus.rows["id"].is_in(pl.Series(ids, dtype=pl.String).implode()).arg_true())
 
-    def _parts(self, key: str, name: str) -> list[pl.DataFrame]:
-        entry = self._reading.cache.get(key)
-        names = [] if entry is None else [each for each in entry.parts if each == name or each.startswith(f"{name}-")]
-        return [pl.read_ipc(self._reading.cache.path(key, each)) for each in names]
+    def _paths(self, file: PreparedFile, name: str) -> list[Path]:
+        key, names = file.entry.key, file.entry.parts
+        return [self._reading.cache.path(key, each) for each in names if each == name or each.startswith(f"{name}-")]
 
     def _features(self, file: PreparedFile, demand: Demand) -> list[str]:
         cache, key = self._reading.cache, part_key(file.entry.key, demand.key)

@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import Literal, ParamSpec, Protocol, TypeVar, overload
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from gate.data.corpus import Corpus
 from gate.data.views import Frames
@@ -59,7 +61,20 @@ T = TypeVar("T")
 class Params(BaseModel):
     """Base of every check's parameters: frozen, and an unknown key is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        # Only here, where somebody reads them: pydantic's own way parses the source of every model at each start.
+        from gate.checks.docstrings import field_docstrings
+
+        schema = handler(core_schema)
+        properties = handler.resolve_ref_schema(schema).get("properties", {})
+        for owner in reversed(cls.__mro__):
+            for name, meaning in field_docstrings(owner).items() if issubclass(owner, Params) else ():
+                if name in properties:
+                    properties[name].setdefault("description", meaning)
+        return schema
 
 
 class Workers(Protocol):
@@ -74,6 +89,23 @@ class Workers(Protocol):
     def submit(self, lane: str, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]: ...
 
 
+class Memo(Protocol):
+    """What a check of the dataset worked out in an earlier run with the same parameters: a hint that saves work and
+    must go by the content of rows, since the dataset may be another one."""
+
+    def get(self) -> pl.DataFrame | None: ...
+
+    def put(self, frame: pl.DataFrame) -> None: ...
+
+
+class _Forgetful:
+    def get(self) -> None:
+        return None
+
+    def put(self, frame: pl.DataFrame) -> None:
+        pass
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a check is handed beside its rows and parameters."""
@@ -81,6 +113,7 @@ class Context:
     workers: Workers
     folders: Folders
     """Where the files lie that parameters name: evaluation sets, lexicons, suites."""
+    memo: Memo = field(default_factory=_Forgetful)
 
 
 class CheckFailed(Exception):

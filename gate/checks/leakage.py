@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from gate.checks.base import NOTHING_FOUND, Context, Measurement, Params, Severity, check, found
-from gate.checks.duplicates.candidate_texts import candidate_texts
+from gate.checks.duplicates.candidate_sets import candidate_sets
 from gate.checks.duplicates.canonical import content_hash
 from gate.checks.duplicates.copies import first_of_same
 from gate.checks.duplicates.findings import located
@@ -113,7 +113,7 @@ def leakage(corpus: Corpus, params: LeakageParams, context: Context) -> Measurem
         return Measurement(NOTHING_FOUND, 0, skipped=f"{reason}: there is nothing to compare")
     content = corpus.features.select("shingles", "content_0", "content_1", "prompt_0", "prompt_1", "words").collect()
     rank, level = ranks(rows), levels(rows)
-    near = _near(corpus, known, rows, params, rank, level)
+    near = _near(corpus, known, rows, params, rank, level, context)
     leaks = _contents(content, near, rank, level)
     prompts = _prompts(content, leaks, params.minimum_words, rank, level)
     severity: Severity | None = "info" if params.prompts == "ignore" else params.prompts
@@ -140,17 +140,17 @@ class _Leak:
 
 
 def _near(
-    corpus: Corpus, known: Rows, rows: pl.DataFrame, params: LeakageParams, rank: Rows, level: Rows
+    corpus: Corpus, known: Rows, rows: pl.DataFrame, params: LeakageParams, rank: Rows, level: Rows, context: Context
 ) -> NearDuplicates:
     return find_near_duplicates(
         corpus.features,
-        candidate_texts(corpus, "full", of=known),
+        candidate_sets(corpus, "full", params.shingle, context.workers.cores, context.memo, of=known),
         rank,
         partition(rows),
         threshold=params.threshold,
-        size=params.shingle,
         cut=params.banding(),
         levels=level,
+        threads=context.workers.cores,
     )
 
 

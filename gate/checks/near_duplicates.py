@@ -8,7 +8,7 @@ import polars as pl
 from pydantic import Field, model_validator
 
 from gate.checks.base import NOTHING_FOUND, Context, Measurement, Params, check
-from gate.checks.duplicates.candidate_texts import candidate_texts
+from gate.checks.duplicates.candidate_sets import candidate_sets
 from gate.checks.duplicates.content import Key
 from gate.checks.duplicates.findings import dropped_rows, group_of
 from gate.checks.duplicates.near import find_near_duplicates
@@ -75,12 +75,12 @@ def near_duplicates(corpus: Corpus, params: NearDuplicatesParams, context: Conte
     cut = params.banding()
     result = find_near_duplicates(
         corpus.features,
-        candidate_texts(corpus, params.key),
+        candidate_sets(corpus, params.key, params.shingle, context.workers.cores, context.memo),
         ranks(corpus.rows),
         partition(corpus.rows),
         threshold=params.threshold,
-        size=params.shingle,
         cut=cut,
+        threads=context.workers.cores,
     )
     rows = result.dropped
     figures = {

@@ -6,6 +6,7 @@ Messages are laid out flat and given to Arrow with their offsets; building them 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import accumulate, chain
 from typing import TYPE_CHECKING
 
@@ -83,9 +84,17 @@ def _lists(values: Sequence[list[Message] | None]) -> pl.Series:
     offsets = _arrow(pl.Series([0, *accumulate(lengths)], dtype=pl.Int64))
     absent = pl.Series([value is None for value in values])
     mask = _arrow(absent) if absent.any() else None
-    lists = pl.from_arrow(pa.LargeListArray.from_arrays(offsets, struct, mask=mask))
-    assert isinstance(lists, pl.Series)
-    return lists
+    return pl.Series(_Capsule(pa.LargeListArray.from_arrays(offsets, struct, mask=mask)))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class _Capsule:
+    """An Arrow array that Polars takes as it is: given one of pyarrow's, it would first import `pyarrow.compute`."""
+
+    array: pa.Array
+
+    def __arrow_c_array__(self, requested_schema: object = None) -> object:
+        return self.array.__arrow_c_array__(requested_schema)
 
 
 def _arrow(series: pl.Series) -> pa.Array:

@@ -11,7 +11,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Collection, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from threading import Lock, RLock, Thread
 from types import TracebackType
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
@@ -93,7 +93,9 @@ class LocalEngine:
 
     def __init__(self) -> None:
         self.cores = cores()
+        self._closed = False
         self._lanes: dict[str, ProcessPoolExecutor] = {}
+        self._thread: ThreadPoolExecutor | None = None
         self._lock = Lock()
 
     def submit(self, lane: str, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
@@ -108,9 +110,18 @@ class LocalEngine:
         from loky.process_executor import ProcessPoolExecutor
 
         with self._lock:
+            if self._closed:
+                raise RuntimeError("the engine is closed")
             if lane not in self._lanes:
                 self._lanes[lane] = ProcessPoolExecutor(max_workers=1, initializer=_begin, initargs=(os.getpid(),))
             return self._lanes[lane]
+
+    def beside(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Run a function in a thread of this process, one such after the other: it mostly waits for workers."""
+        with self._lock:
+            if self._thread is None:
+                self._thread = ThreadPoolExecutor(1)
+            return self._thread.submit(function, *args, **kwargs)
 
     def widen(self, processes: int, initializer: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
         """Make ready for `spread`: so many processes, each of which begins with a function of its own."""
@@ -129,7 +140,9 @@ class LocalEngine:
     def close(self) -> None:
         """End every worker, whatever it is doing."""
         with self._lock:
-            lanes, self._lanes = self._lanes, {}
+            lanes, self._lanes, self._closed = self._lanes, {}, True
+            if self._thread is not None:
+                self._thread.shutdown(wait=False, cancel_futures=True)
         for executor in lanes.values():
             for process in list((executor._processes or {}).values()):
                 _kill(process.pid)  # at once: the executor's own thread may be busy handing out work

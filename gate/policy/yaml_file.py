@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
+from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, Event
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
@@ -82,8 +82,8 @@ def _parsed(text: str, name: str) -> YamlFile:
 
 def _composed(text: str, name: str) -> Node | None:
     try:
-        depth = 0
-        for event in _yaml().parse(text):
+        depth, events = 0, list(_yaml().parse(text))
+        for event in events:
             where = f"{name}:{event.start_mark.line + 1}"
             depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
             if depth > DEEPEST:
@@ -91,7 +91,9 @@ def _composed(text: str, name: str) -> Node | None:
             if isinstance(event, AliasEvent):
                 remedy = "write the value out; policies share what they have in common through `extends:`"
                 raise PolicyError(f"an alias (*{event.anchor})", where=where, remedy=remedy)
-        return _yaml().compose(text)  # type: ignore[no-any-return]
+        composing = _yaml()
+        composing._parser = _Parsed(events)  # type: ignore[attr-defined]  # not scanned a second time, which is what takes long
+        return composing.composer.get_single_node()  # type: ignore[no-any-return]
     except MarkedYAMLError as error:
         raise _not_yaml(error, text, name) from None
     except ReaderError as error:
@@ -99,6 +101,23 @@ def _composed(text: str, name: str) -> Node | None:
         raise PolicyError("a character that YAML does not allow", where=f"{name}:{line}") from None
     except YAMLError as error:
         raise PolicyError(f"not YAML: {error}", where=name) from None
+
+
+class _Parsed:
+    """A parser that has parsed."""
+
+    def __init__(self, events: Sequence[Event]) -> None:
+        self._events, self._at = events, 0
+
+    def check_event(self, *kinds: type[Event]) -> bool:
+        return self._at < len(self._events) and (not kinds or isinstance(self._events[self._at], kinds))
+
+    def peek_event(self) -> Event:
+        return self._events[self._at]
+
+    def get_event(self) -> Event:
+        self._at += 1
+        return self._events[self._at - 1]
 
 
 def _yaml() -> YAML:

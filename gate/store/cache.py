@@ -192,15 +192,15 @@ class Cache:
         Returns:
             bytes set free.
         """
-        files: dict[str, list[tuple[Path, int]]] = {}
+        files: dict[str, list[tuple[str, int]]] = {}
         used: dict[str, float] = {}
         total = 0
-        for path in self.folder.glob("??/*"):
+        for file in self._files():
             with contextlib.suppress(OSError):
-                status = path.stat()
-                key = path.name.lstrip(".").split(".")[0]
-                files.setdefault(key, []).append((path, status.st_size))
-                whole = path.suffix == ".json"
+                status = file.stat()
+                key = file.name.lstrip(".").split(".")[0]
+                files.setdefault(key, []).append((file.path, status.st_size))
+                whole = file.name.endswith(".json")
                 used[key] = status.st_mtime if whole else max(used.get(key, 0.0), status.st_mtime)
                 total += status.st_size
         freed, now = 0, time.time()
@@ -210,9 +210,17 @@ class Cache:
             self.drop(key)
             for path, size in files[key]:
                 with contextlib.suppress(OSError):
-                    path.unlink(missing_ok=True)
+                    Path(path).unlink(missing_ok=True)
                     freed += size
         return freed
+
+    def _files(self) -> Iterator[os.DirEntry[str]]:
+        """Every file; thousands of them, so not by `glob`, which takes ten times as long."""
+        with contextlib.suppress(OSError):
+            for folder in os.scandir(self.folder):
+                if len(folder.name) == 2:
+                    with contextlib.suppress(OSError):
+                        yield from os.scandir(folder)
 
     def _manifest(self, key: str) -> Path:
         return self.folder / key[:2] / f"{key}.json"

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gate.checks.duplicates.sketches import NO_BAND
 from gate.checks.duplicates.verification import Nodes
+from gate.data.side_by_side import side_by_side
 
 PAIRS_AT_A_TIME = 4_000_000
 """Pairs that are enumerated at a time (32 MB for each of a few arrays)."""
@@ -75,16 +76,19 @@ class Buckets:
             start = end
 
 
-def buckets_of_bands(bands: Iterable[NDArray[np.uint64]], levels: NDArray[np.int64] | None = None) -> Buckets:
+def buckets_of_bands(
+    bands: Iterable[NDArray[np.uint64]],
+    levels: NDArray[np.int64] | None = None,
+    threads: int = 1,
+) -> Buckets:
     """The buckets of two or more nodes.
 
     Args:
-        bands: for each band one key per node, `NO_BAND` where it has none; looked at one after the other, so that the
-            keys of one band are held at a time.
+        bands: for each band one key per node, `NO_BAND` where it has none; one at a time for each thread.
         levels: of each node, never falling from one node to the next. Buckets of a single level are left out.
     """
-    buckets, nodes, before = [], [], 0
-    for keys in bands:
+
+    def of_band(keys: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
         # Any order of equal keys will do for now: the sort that keeps it takes four times as long.
         order = np.argsort(keys)
         in_order = keys[order]
@@ -100,9 +104,13 @@ def buckets_of_bands(bands: Iterable[NDArray[np.uint64]], levels: NDArray[np.int
             across = levels[members[starts]] != levels[members[ends - 1]]
             stay = np.repeat(across, ends - starts)
             members, number = members[stay], number[stay]
+        return number, members, order.size
+
+    buckets, nodes, before = [], [], 0
+    for number, members, size in side_by_side(of_band, bands, threads):
         buckets.append(number + before)
         nodes.append(members)
-        before += order.size + 1
+        before += size + 1
     return Buckets(np.concatenate(buckets), np.concatenate(nodes)) if buckets else Buckets(*_EMPTY)
 
 

@@ -7,7 +7,7 @@ rows by some 60 bytes each, and with the texts of the candidates by some 8 bytes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,16 +18,21 @@ from gate.checks.duplicates.candidates import Buckets, buckets_of_bands
 from gate.checks.duplicates.copies import first_of_same
 from gate.checks.duplicates.representatives import Choice, choose
 from gate.checks.duplicates.sharing import may_have_partner
-from gate.checks.duplicates.shingles import chunks, shingle
 from gate.checks.duplicates.signatures import Banding
 from gate.checks.duplicates.sketches import band_column
 from gate.checks.duplicates.tokens import Hashes, Offsets
-from gate.checks.duplicates.verification import ShingleSets, distinct
+from gate.checks.duplicates.verification import ShingleSets
+
+_BANDS = 4
+"""That are fetched at a time (32 bytes per row)."""
 
 Rows = NDArray[np.int64]
 
-Fetch = Callable[[Rows], Iterable[pl.Series]]
-"""The folded texts of some rows, which are asked for in order; some at a time."""
+Sets = tuple[NDArray[np.int64], Offsets]
+"""The different shingles of some texts in ascending order, one text after the other, and how many each has."""
+
+SetsOf = Callable[[Rows], Sets]
+"""The sets of some rows, which are asked for in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,39 +60,42 @@ class NearDuplicates:
 
 def find_near_duplicates(
     sketches: pl.LazyFrame,
-    fetch: Fetch,
+    sets: SetsOf,
     ranks: Rows,
     groups: Rows,
     *,
     threshold: float,
-    size: int,
     cut: Banding,
     levels: Rows | None = None,
+    threads: int = 1,
 ) -> NearDuplicates:
     """The near-duplicates among some rows.
 
     Args:
         sketches: as `gate.checks.duplicates.sketches` makes them, one per row.
-        fetch: gives the texts of candidates.
+        sets: gives the shingles of candidates.
         ranks: the order of keeping, a permutation; the lower of two duplicates' ranks is kept.
         groups: the partition of each row; rows of different ones are never duplicates.
         threshold: of the Jaccard index on sets of shingles, inclusive.
-        size: words in a shingle.
         cut: how signatures are cut into bands.
         levels: when given, only rows of different levels are compared, and a rank is never lower than one of a lower
             level. Rows of one level that have the same shingles still count as copies of one another.
+        threads: that look at bands side by side.
     """
     small = sketches.select("shingles", "total").collect()
     counts, total = small["shingles"].to_numpy(), small["total"].to_numpy()
     same = _same_shingles(counts, total, ranks, groups)
     in_order = np.argsort(ranks)
     nodes = in_order[(same[in_order] == in_order) & (counts[in_order] > 0)]
-    bands = (sketches.select(band_column(band)).collect().to_series().to_numpy()[nodes] for band in range(cut.bands))
-    buckets = buckets_of_bands(bands, None if levels is None else levels[nodes])
+
+    bands = [range(start, min(start + _BANDS, cut.bands)) for start in range(0, cut.bands, _BANDS)]
+    some = (sketches.select(map(band_column, each)).collect() for each in bands)  # a scan of all files for each
+    keys = (column.to_numpy()[nodes] for frame in some for column in frame)
+    buckets = buckets_of_bands(keys, None if levels is None else levels[nodes], threads)
     # From here on, nodes are those that share a band with another.
     proposed = np.unique(buckets.node)
     nodes, buckets = nodes[proposed], buckets.among(proposed)
-    choice = _judge(nodes, buckets, fetch, groups, size, threshold, levels)
+    choice = _judge(nodes, buckets, sets, groups, threshold, levels)
 
     keeper, score = np.arange(same.size), np.ones(same.size)
     keeper[nodes] = nodes[choice.keeper]
@@ -100,15 +108,10 @@ def find_near_duplicates(
     return NearDuplicates(keeper, score, cluster, int((counts > 0).sum()), choice.candidates, choice.verified)
 
 
-def _judge(
-    nodes: Rows, buckets: Buckets, fetch: Fetch, groups: Rows, size: int, threshold: float, levels: Rows | None
-) -> Choice:
-    """Who of the proposed is kept, by their texts."""
+def _judge(nodes: Rows, buckets: Buckets, sets: SetsOf, groups: Rows, threshold: float, levels: Rows | None) -> Choice:
+    """Who of the proposed is kept, by their shingles."""
     by_position = np.argsort(nodes)
-    parts = [distinct(*_shingled(part, size)) for texts in fetch(nodes[by_position]) for part in chunks(texts)]
-    columns = np.concatenate([_NOTHING, *(part[0] for part in parts)])
-    sizes = np.concatenate([_NOTHING, *(part[1] for part in parts)])
-    del parts
+    columns, sizes = sets(nodes[by_position])
     text = np.empty(nodes.size, dtype=np.int64)
     text[by_position] = np.arange(nodes.size)
     ends = np.concatenate(([0], np.cumsum(sizes)))
@@ -120,14 +123,6 @@ def _judge(
         threshold,
         None if levels is None else levels[nodes],
     )
-
-
-_NOTHING = np.empty(0, dtype=np.int64)
-
-
-def _shingled(texts: pl.Series, size: int) -> tuple[Hashes, Offsets]:
-    found = shingle(texts, size)
-    return found.values, found.offsets
 
 
 def _same_shingles(counts: NDArray[np.uint32], total: Hashes, ranks: Rows, groups: Rows) -> Rows:

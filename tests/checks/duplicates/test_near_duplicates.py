@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from gate.checks.base import Context, Measurement
+from gate.checks.duplicates.candidate_sets import sets_of_texts
 from gate.checks.duplicates.content import compared_text
 from gate.checks.duplicates.fold import fold
 from gate.checks.duplicates.near import NearDuplicates, find_near_duplicates
@@ -40,7 +41,12 @@ def find(texts: list[str], threshold: float = 0.8, shingle: int = 5, ranks: list
     folded = fold(pl.Series(texts, dtype=pl.String), signs=True)
     sketches = sketched(folded, groups, shingle, cut).lazy()
     return find_near_duplicates(
-        sketches, lambda rows: [folded.gather(rows)], order, groups, threshold=threshold, size=shingle, cut=cut
+        sketches,
+        sets_of_texts(lambda rows: [folded.gather(rows)], shingle),
+        order,
+        groups,
+        threshold=threshold,
+        cut=cut,
     )
 
 
@@ -115,7 +121,7 @@ def test_short_texts_are_never_fetched() -> None:
 
     cut, groups = banding(128, 0.8, 0.9999), np.zeros(500, dtype=np.int64)
     sketches = sketched(pl.Series([f"answer {number}" for number in range(500)]), groups, 5, cut).lazy()
-    found = find_near_duplicates(sketches, refuse, np.arange(500), groups, threshold=0.8, size=5, cut=cut)
+    found = find_near_duplicates(sketches, sets_of_texts(refuse, 5), np.arange(500), groups, threshold=0.8, cut=cut)
     assert (found.compared, found.dropped.size) == (500, 0)
 
 

@@ -1,0 +1,133 @@
+"""The sets of shingles of candidates: from an earlier run where it has had the very same row before it, else from
+the texts, which are fetched a few shards at a time from where the corpus keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from gate.checks.base import Memo
+from gate.checks.duplicates.content import Key, compared_text
+from gate.checks.duplicates.near import Rows, Sets, SetsOf
+from gate.checks.duplicates.shingles import chunks, shingle
+from gate.checks.duplicates.tokens import Offsets
+from gate.checks.duplicates.verification import distinct
+from gate.data.corpus import Corpus
+from gate.data.side_by_side import side_by_side
+from gate.data.views import Frames
+
+AT_A_TIME = 16_000_000
+"""Characters of candidates that are fetched at a time, or those of one shard when that has more."""
+REMEMBERED = 8_000_000
+"""Shingles that are kept for the next run (64 MB)."""
+
+_COLUMNS = ("kind", "messages", "chosen", "rejected", "text")
+"""What `compared_text` looks at."""
+_NOTHING = np.empty(0, dtype=np.int64)
+
+
+def sets_of_texts(fetch: Callable[[Rows], Iterable[pl.Series]], size: int, threads: int = 1) -> SetsOf:
+    """Gives the sets of rows whose folded texts `fetch` gives, some at a time.
+
+    Args:
+        size: words in a shingle.
+        threads: that shingle side by side.
+    """
+
+    def of_part(texts: pl.Series) -> Sets:
+        found = shingle(texts, size)
+        return distinct(found.values, found.offsets)
+
+    def sets(rows: Rows) -> Sets:
+        texts = (part for some in fetch(rows) for part in chunks(some))
+        parts = list(side_by_side(of_part, texts, threads))
+        return np.concatenate([_NOTHING, *(part[0] for part in parts)]), np.concatenate(
+            [_NOTHING, *(part[1] for part in parts)]
+        )
+
+    return sets
+
+
+def candidate_sets(
+    corpus: Corpus, key: Key, size: int, threads: int, memo: Memo, of: NDArray[np.int64] | None = None
+) -> SetsOf:
+    """Gives the sets of rows of a corpus, and keeps those that were asked for last.
+
+    What is kept goes by content ids, which say all that a compared text is made of.
+
+    Args:
+        size: words in a shingle.
+        of: the position in the corpus of each row that may be asked for; all of them, in order, by default.
+    """
+
+    def fetch(positions: Rows) -> Iterator[pl.Series]:
+        for some in _slices(corpus, positions):
+            yield compared_text(Frames(corpus.examples(some, _COLUMNS), corpus.malformed.clear()), key)
+
+    read = sets_of_texts(fetch, size, threads)
+
+    def sets(rows: Rows) -> Sets:
+        positions = rows if of is None else of[rows]
+        ids = corpus.rows["id"].gather(positions)
+        kept = memo.get()
+        if kept is None:
+            found = read(positions)
+        else:
+            known = kept.filter(pl.col("id").is_in(ids.implode()))
+            place = _places(ids, known["id"])
+            found = _merged(place, _known(known["shingles"]), read(positions[place < 0]))
+            if (place >= 0).all():
+                return found
+        memo.put(_kept(ids, found))
+        return found
+
+    return sets
+
+
+def _places(ids: pl.Series, known: pl.Series) -> NDArray[np.int64]:
+    """Where each id stands among the known ones; -1 where it does not."""
+    places = known.to_frame("id").with_row_index("place").unique("id")
+    found = ids.to_frame("id").join(places, on="id", how="left", maintain_order="left")["place"]
+    return found.cast(pl.Int64).fill_null(-1).to_numpy()
+
+
+def _merged(place: NDArray[np.int64], known: Sets, new: Sets) -> Sets:
+    """The sets of rows that are at a place among the known ones or, in their order, new."""
+    columns, sizes = (np.concatenate(both) for both in zip(known, new, strict=True))
+    number = np.where(place >= 0, place, known[1].size + np.cumsum(place < 0) - 1)
+    starts = (np.cumsum(sizes) - sizes)[number]
+    own: Offsets = sizes[number]
+    shift = np.repeat(starts - (np.cumsum(own) - own), own)
+    return columns[np.arange(shift.size) + shift], own
+
+
+def _kept(ids: pl.Series, found: Sets) -> pl.DataFrame:
+    """One frame, so that nobody ever reads the ids of one run and the shingles of another."""
+    columns, sizes = found
+    ends = np.cumsum(sizes)
+    rows = int(np.searchsorted(ends, REMEMBERED, side="right"))
+    blob = columns.astype("<i8").tobytes()
+    sets = [
+        blob[8 * (end - size) : 8 * end] for end, size in zip(ends[:rows].tolist(), sizes[:rows].tolist(), strict=True)
+    ]
+    return pl.DataFrame({"id": ids.head(rows), "shingles": pl.Series(sets, dtype=pl.Binary)})
+
+
+def _known(sets: pl.Series) -> Sets:
+    columns = np.frombuffer(b"".join(sets.to_list()), dtype="<i8").astype(np.int64)
+    return columns, sets.bin.size().cast(pl.Int64).to_numpy() // 8
+
+
+def _slices(corpus: Corpus, positions: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """The positions, which are in order, in parts that end where a shard does: each shard is read once."""
+    ends = np.searchsorted(positions, np.cumsum([shard.height for shard in corpus.shards]))
+    characters = np.cumsum(corpus.rows["characters"].gather(positions).cast(pl.Int64).to_numpy())
+    start = 0
+    for end in ends.tolist():
+        before = int(characters[start - 1]) if start else 0
+        if end > start and (end == positions.size or characters[end - 1] - before >= AT_A_TIME):
+            yield positions[start:end]
+            start = end
