@@ -1,0 +1,1 @@
+"""Who said what about which bytes: signed statements, keys, trust, and what follows from them."""

@@ -1,0 +1,95 @@
+"""The statements of a store: saying something new, and finding what was said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gate.provenance.envelope import Signer, opened, sign
+from gate.provenance.statements import About, Ref, Statement, drafted, now, read
+from gate.store.objects import Damaged, Store
+
+
+class Ledger:
+    """Statements of a store, in the order of time. What is read here is well formed; whether its signature is right
+    and its author trusted is for `gate.provenance.trust` to say."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def say(self, about: About, signer: Signer, *, made: str | None = None, parents: Iterable[str] = ()) -> Statement:
+        """Sign a statement and keep it. It is never younger than what it rests on.
+
+        Args:
+            parents: statements that it rests on, beside those that it names itself.
+
+        Raises:
+            StoreError: there is no room or no permission.
+        """
+        draft = drafted(
+            about,
+            author=signer.name,
+            keyid=signer.keyid,
+            previous=self.head(signer.keyid),
+            made=made or now(),
+            extra_parents=tuple(parents),
+        )
+        content = sign(draft, signer)
+        digest = self.store.put_statement(content)
+        return read(opened(content, digest), digest)
+
+    def statement(self, digest: str) -> Statement:
+        """One statement.
+
+        Raises:
+            Damaged: it is not there, or is no statement of gate's.
+        """
+        name = self.store.name(self.store.statement_path(digest))
+        return read(opened(self.store.statement(digest), name), name)
+
+    def all(self) -> list[Statement]:
+        """Every statement, the oldest first.
+
+        Raises:
+            Damaged: a file among them is none.
+        """
+        return sorted(map(self.statement, self.store.statements()), key=lambda one: (one.made, one.digest))
+
+    def head(self, keyid: str) -> str | None:
+        """The author's last statement. Where two were made at once there are two ends; the younger one counts."""
+        own = [one for one in self.all() if one.keyid == keyid]
+        return own[-1].digest if own else None
+
+    def refer(self, name: str, snapshot: str, statement: str, signer: Signer) -> Statement:
+        """Let a name stand for a snapshot from now on: the next number that nobody else takes first.
+
+        Raises:
+            UsageError: not a name.
+            StoreError: there is no room or no permission.
+        """
+        number = max(self.store.refs().get(name, [0])) + 1
+        while True:
+            about = Ref(name=name, number=number, snapshot=snapshot, statement=statement)
+            draft = drafted(about, author=signer.name, keyid=signer.keyid, previous=None, made=now())
+            content = sign(draft, signer)
+            if self.store.put_ref(name, number, content):
+                return read(opened(content, name), name)
+            number += 1
+
+    def ref(self, name: str, number: int | None = None) -> Statement:
+        """What a name stands for (`about` is a `Ref`): now, or at a number.
+
+        Raises:
+            UsageError: not a name.
+            Damaged: no such ref, or not a ref of that name and number.
+        """
+        numbers = self.store.refs().get(name, [])
+        path = self.store.ref_path(name, number or max(numbers, default=1))
+        try:
+            found = read(opened(path.read_bytes(), self.store.name(path)), self.store.name(path))
+        except OSError:
+            raise Damaged(
+                "there is no such ref", where=self.store.name(path), remedy="`gate snapshots ls` lists the names"
+            ) from None
+        if not isinstance(found.about, Ref) or (found.about.name, f"{found.about.number:06}") != (name, path.stem):
+            raise Damaged("it is not the ref that its name says", where=self.store.name(path))
+        return found

@@ -1,0 +1,1 @@
+"""Snapshots: immutable sets of admitted examples with their splits."""
