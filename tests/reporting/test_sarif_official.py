@@ -1,4 +1,4 @@
-"""SARIF is what the standard's own schema says it is. The schema is fetched, never copied: it comes in an npm package."""
+"""SARIF is what the standard's own schema says it is, which is fetched in an npm package and never copied."""
 
 from __future__ import annotations
 
