@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import orjson
+import polars as pl
 
 from gate.admission.sources import HashedSource
 from gate.checks.base import Check, Params
@@ -56,7 +57,7 @@ def read_key(hashed: HashedSource, root: str, columns: ColumnMap | None, *, sour
 def check_key_of(check: Check, given: Params, folders: Folders) -> str:
     """Of what a check does: its code, version, parameters, libraries and the files that its parameters name."""
     libraries = sorted({"polars", "numpy", *check.libraries})
-    inputs = [(folders.origin(path), _content(path)) for path in check.inputs(given, folders)]
+    inputs = [(folders.origin(path), content_digest(path)) for path in check.inputs(given, folders)]
     params = given.model_dump(mode="json")
     return digest("check", code(), check.name, check.version, params, {n: _version(n) for n in libraries}, inputs)
 
@@ -75,15 +76,24 @@ def measured_key(check: str, files: Sequence[str], base: Sequence[str] | None, c
     return digest("measured", check, list(files), None if base is None else list(base), cards)
 
 
+def reviewed_key(measured: str, reviews: pl.DataFrame) -> str:
+    """Of what a check saw in a whole dataset beside what people said of its rows.
+
+    Args:
+        reviews: schema gate.checks.base.REVIEWS.
+    """
+    return digest("reviewed", measured, reviews.sort(pl.all()).rows())
+
+
 def memo_key(check: str) -> str:
     """Of what a check keeps for its next run, whatever the dataset."""
     return digest("memo", check)
 
 
-def _content(path: Path) -> str:
+def content_digest(path: Path) -> str:
     """The digest of a file that a check reads. What is not there is said so, and never equal to anything there."""
     if path.is_dir():
-        return digest(*[(str(inner.relative_to(path)), _content(inner)) for inner in sorted(path.rglob("*"))])
+        return digest(*[(str(inner.relative_to(path)), content_digest(inner)) for inner in sorted(path.rglob("*"))])
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from gate.admission.keys import measured_key, memo_key, part_key
+from gate.admission.keys import measured_key, memo_key, part_key, reviewed_key
 from gate.admission.prepare import Demand
 from gate.admission.profile import Profile, profile
 from gate.admission.shards import Crash, crash_of, load_check
@@ -40,6 +40,8 @@ def measured(
         dataset.prepared.later.wait(demand)
     begun = time.perf_counter()
     key = key_of(demand, dataset, base)
+    if context.reviews.height and load_check(demand.check, context.folders).reads_reviews:
+        key = reviewed_key(key, context.reviews)
     seen: Measurement | Crash | None = stored(key, cache)
     if seen is None:
         seen = _measure(demand, dataset, base, context, cache)

@@ -81,6 +81,7 @@ BUILT_IN = {
     "toxicity": "gate.checks.toxicity",
     "bias": "gate.checks.bias",
     "expectations": "gate.checks.expectations",
+    "spot_check": "gate.checks.spot_check",
 }
 
 

@@ -54,6 +54,24 @@ FOUND = pl.Schema(
 )
 """What a check returns, one row per finding. Missing columns are filled with nulls by `found`."""
 
+REVIEWS = pl.Schema(
+    dict[str, pl.DataType | type[pl.DataType]](
+        {
+            "id": pl.String,  # content id of the example
+            "verdict": pl.Enum(["good", "bad", "skip"]),
+            "reason": pl.String,  # of a bad one, as it was written, or null: mask it before it is shown
+            "at": pl.String,  # as statements write time, so that text order is the order of time
+            "reviewer": pl.String,  # the key that signed it: one per person
+        }
+    )
+)
+"""What people said of examples when they looked at them (`gate review`): every verdict of every trusted person."""
+
+
+def no_reviews() -> pl.DataFrame:
+    """Nobody has said anything."""
+    return pl.DataFrame(schema=REVIEWS)
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -114,6 +132,8 @@ class Context:
     folders: Folders
     """Where the files lie that parameters name: evaluation sets, lexicons, suites."""
     memo: Memo = field(default_factory=_Forgetful)
+    reviews: pl.DataFrame = field(default_factory=no_reviews)
+    """Schema `REVIEWS`; handed to checks of the dataset only."""
 
 
 class CheckFailed(Exception):
@@ -179,6 +199,8 @@ class Check:
     """Checks whose dropped rows this one leaves alone, so that no row is proposed for dropping twice."""
     needs_source: Callable[[Params, Folders], bool] = lambda params, folders: False
     """Whether it reads the verbatim record."""
+    reads_reviews: bool = False
+    """Whether it reads `Context.reviews`, so that what it saw under others does not count."""
     warm: Callable[[Params, Context], None] = lambda params, context: None
     """Starts what is slow to start (a worker's imports), and returns at once; called before reading begins.
     It may raise a `GateError`: what the parameters ask for is not there."""
@@ -214,6 +236,7 @@ def check(
     inputs: Callable[[C, Folders], tuple[Path, ...]] | None = ...,
     yields_to: Sequence[str] = ...,
     needs_source: Callable[[C, Folders], bool] | None = ...,
+    reads_reviews: bool = ...,
     warm: Callable[[C, Context], None] | None = ...,
 ) -> Callable[[_OfDataset[C]], Check]: ...
 
@@ -248,6 +271,7 @@ def check(
     inputs: Callable[[C, Folders], tuple[Path, ...]] | None = None,
     yields_to: Sequence[str] = (),
     needs_source: Callable[[C, Folders], bool] | None = None,
+    reads_reviews: bool = False,
     warm: Callable[[C, Context], None] | None = None,
 ) -> Callable[[Callable[..., Measurement]], Check]:
     """Turn a function into a `Check`; its docstring's first paragraph says what it measures.
@@ -273,6 +297,7 @@ def check(
             version=version,
             libraries=tuple(libraries),
             yields_to=tuple(yields_to),
+            reads_reviews=reads_reviews,
             **{key: value for key, value in optional.items() if value is not None},  # type: ignore[arg-type]
         )
 

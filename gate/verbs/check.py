@@ -26,7 +26,7 @@ from gate.admission.run import Ran, applied, findings_of, ordered, run_rules
 from gate.admission.sources import Sources, gather
 from gate.admission.stored import StoredDataset
 from gate.admission.verdict import judge
-from gate.checks.base import Context, Measurement
+from gate.checks.base import Context, Measurement, no_reviews
 from gate.data.columns import ColumnMap
 from gate.data.frame import KINDS, Kind
 from gate.data.read import no_dataset
@@ -58,6 +58,7 @@ def check(
     cache: bool = True,
     base: Path_ | None = None,
     home: Path_ | None = None,
+    reviews: pl.DataFrame | None = None,
     stdin: BinaryIO | None = None,
     on_stage: OnStage = lambda stage, done, total: None,
 ) -> AdmissionResult:
@@ -71,6 +72,7 @@ def check(
         cache: keep what was worked out of each file for the next run, and use what an earlier one kept.
         base: a git revision or a folder to compare with: only what is new counts, and the base's rules judge.
         home: where `gate.yaml`, rules and the cache are looked for from, instead of the first path.
+        reviews: what trusted people said of examples (schema gate.checks.base.REVIEWS), for `spot_check`.
         stdin: what `-` reads, standard input by default.
         on_stage: told how far the work is.
 
@@ -99,7 +101,7 @@ def check(
                 against, asked = open_base(os.fspath(base), [Path(path) for path in given], start, spool)
                 settings = against.settings
             demanded = _demanded(settings, against, override, _names(select), _names(ignore))
-            context = Context(engine, demanded.folders)
+            context = Context(engine, demanded.folders, reviews=no_reviews() if reviews is None else reviews)
             reading = Reading(
                 columns=_columns(demanded.policies.values()) or settings.columns,
                 keep_source=demanded.needs_source,

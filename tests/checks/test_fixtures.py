@@ -33,6 +33,7 @@ APART = {
     "contamination": "has nothing to look for until an evaluation set is registered",
     "diversity": "does not judge as few rows as its mended ones are",
     "drift": "compares with a base",
+    "spot_check": "demands nothing until a team says how many examples somebody has to look at",
 }
 """Checks whose records by themselves are no pass and no fail, and why; each has tests of its own below."""
 
