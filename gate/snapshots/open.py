@@ -1,0 +1,292 @@
+"""Opens a snapshot, which is the only way to training rows: it is verified first, and whatever is read is verified
+again as it is read.
+
+Nothing of a snapshot is looked at before a trusted owner's statement says that it was admitted, and trusted reviewers
+that it is approved. Then every object is read once and hashed, rows are counted, and the id is computed from them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+import polars as pl
+from pydantic import ValidationError
+
+from gate.admission.result import FINDINGS
+from gate.data.frame import EXAMPLES, MALFORMED, SPLITS, Split
+from gate.data.side_by_side import side_by_side
+from gate.errors import GateError, UsageError
+from gate.provenance.envelope import canonical
+from gate.provenance.ledger import Ledger
+from gate.provenance.standing import Standing, standing
+from gate.provenance.statements import Admission, Ref, Statement
+from gate.provenance.trust import Trust
+from gate.snapshots.layout import ADMITTED, ASSIGNED, EXCLUDED, Descriptor, ShardObjects
+from gate.snapshots.manifest import snapshot_id
+from gate.snapshots.parquet import from_parquet
+from gate.store.objects import Damaged, Store
+
+LARGEST_DESCRIPTOR = 256 << 20
+"""Bytes: a million shards, which is 16 TB of text. A guard against the wrong file."""
+LARGEST_OBJECT = 8 << 30
+"""Bytes of an object that is not a shard, and whose size nobody wrote down; the same."""
+
+_THREADS = 2
+"""That read and hash; each holds a shard."""
+_SHORTEST = 6
+"""Digits of an id by which it may be named."""
+
+
+class NotApproved(GateError):
+    """The snapshot may not be used: it waits for approval, or was rejected or revoked."""
+
+    exit_code = 1
+
+
+def find_snapshot(ledger: Ledger, trust: Trust, what: str) -> str:
+    """The id of a snapshot by what a person calls it: an id, the first digits of one, or a name (what it stands for
+    now).
+
+    Raises:
+        UsageError: there is none, or more than one.
+        Untrusted: what the name stands for was not said by a trusted owner.
+        Damaged: a statement in the store is none.
+    """
+    if what in ledger.store.refs():
+        ref = ledger.ref(what)
+        trust.check(ref, "owner")
+        assert isinstance(ref.about, Ref)
+        return ref.about.snapshot
+    digits = what.lower().removeprefix("sha256:")
+    known = {each.about.snapshot for each in ledger.all() if isinstance(each.about, Admission)}
+    found = sorted(each for each in known if len(digits) >= _SHORTEST and each.startswith(digits))
+    if len(found) == 1:
+        return found[0]
+    if found:
+        listed = ", ".join(each[:12] for each in found[:4])
+        raise UsageError(f"{len(found)} snapshots begin with {what}: {listed}", remedy="write more digits of the id")
+    names = ", ".join(sorted(ledger.store.refs())) or "none"
+    raise UsageError(
+        f"there is no snapshot {what[:100]!r}",
+        where=os.fspath(ledger.store.root),
+        remedy=f"names: {names}; an id takes at least {_SHORTEST} digits (`gate snapshots ls`)",
+    )
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Snapshot:
+    """An approved snapshot, every object of which was verified."""
+
+    id: str
+    standing: Standing
+    descriptor: Descriptor
+    store: Store
+
+    @property
+    def statement(self) -> Statement:
+        """The admission."""
+        return self.standing.admission
+
+    @property
+    def admission(self) -> Admission:
+        """What the admission says."""
+        return _admission(self.statement)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Examples of each split."""
+        return dict(self.admission.splits)
+
+    def examples(self, split: Split | None = None) -> Iterator[pl.DataFrame]:
+        """The examples (schema gate.data.frame.EXAMPLES), a shard at a time, in the order of their files.
+
+        Each shard is hashed again as it is read: what was swapped since the snapshot was opened is never handed out.
+
+        Args:
+            split: only those of one split.
+
+        Raises:
+            UsageError: no such split.
+            Damaged: an object is gone, or is another one than it was.
+        """
+        if split is not None and split not in SPLITS:
+            raise UsageError(f"no split is called {split!r}", remedy=f"it is one of {', '.join(SPLITS)}")
+
+        def load(shard: ShardObjects) -> pl.DataFrame:
+            splits = _splits(self.store, shard)
+            wanted = splits.is_not_null() if split is None else splits == split
+            if not wanted.any():
+                return pl.DataFrame(schema=EXAMPLES)
+            rows = _shard(self.store, shard)
+            return rows.with_columns(splits).select(list(EXAMPLES)).filter(wanted)
+
+        for part in side_by_side(load, self.descriptor.shards, _THREADS):
+            if part.height:
+                yield part
+
+    def frame(self, split: Split | None = None) -> pl.DataFrame:
+        """All of them as one frame: as large as the data."""
+        return pl.concat([pl.DataFrame(schema=EXAMPLES), *self.examples(split)])
+
+    def __repr__(self) -> str:
+        of = ", ".join(f"{count:,} {split}" for split, count in self.counts.items())
+        return f"<Snapshot {self.id[:12]} of {self.admission.name}: {of}>"
+
+
+def opened(
+    ledger: Ledger, trust: Trust, what: str, on_bytes: Callable[[int, int], None] = lambda done, total: None
+) -> Snapshot:
+    """An approved snapshot, verified.
+
+    Args:
+        what: its name, its id or the first digits of that.
+        on_bytes: told of bytes verified, and of those in all.
+
+    Raises:
+        UsageError: there is no such snapshot.
+        Untrusted: nobody who is trusted has admitted it.
+        NotApproved: it waits, or was rejected, revoked or erased, or rests on a waiver that is over.
+        Damaged: an object is not what the admission says.
+    """
+    snapshot = find_snapshot(ledger, trust, what)
+    stands = standing(ledger, trust, snapshot)
+    if stands.status != "approved":
+        raise NotApproved(
+            f"the snapshot is not approved ({stands.status}): {'; '.join(stands.reasons) or 'no reason is known'}",
+            where=snapshot[:12],
+            remedy=_remedy(stands),
+        )
+    return Snapshot(snapshot, stands, verified(ledger.store, stands.admission, on_bytes), ledger.store)
+
+
+def _remedy(stands: Standing) -> str:
+    if stands.status == "waiting":
+        return f"a reviewer approves it with `gate approve {stands.admission.digest[:12]}`"
+    return "use another snapshot (`gate snapshots ls`), or admit the data anew"
+
+
+def verified(
+    store: Store, statement: Statement, on_bytes: Callable[[int, int], None] = lambda done, total: None
+) -> Descriptor:
+    """What an admission's descriptor says, once all of it has been checked: every object is what its digest says, rows
+    and splits add up to what was admitted, and the id that is computed from the rows is the snapshot's.
+
+    Who signed the statement is not looked at here (`gate.provenance.standing`).
+
+    Raises:
+        Damaged: the first thing that is not as the admission says.
+    """
+    admission = _admission(statement)
+    name = f"statements/{statement.digest}.json"
+    if (
+        admission.rows != admission.examples + admission.malformed
+        or admission.examples != admission.admitted + admission.excluded
+        or admission.admitted != sum(admission.splits.values())
+        or admission.rows != sum(source.rows for source in admission.sources)
+        or not set(admission.splits) <= set(SPLITS)
+        or admission.admitted == 0
+    ):
+        raise Damaged("its counts do not add up", where=name)
+    descriptor = _descriptor(store, admission)
+    total, done = sum(shard.bytes for shard in descriptor.shards), 0
+    ids: list[pl.DataFrame] = []
+
+    def look(shard: ShardObjects) -> pl.DataFrame:
+        splits = _splits(store, shard)
+        return _shard(store, shard, ["id", "record_id"]).with_columns(splits)
+
+    for shard, rows in zip(descriptor.shards, side_by_side(look, descriptor.shards, _THREADS), strict=True):
+        ids.append(rows)
+        done += shard.bytes
+        on_bytes(done, total)
+    counted = dict(pl.concat(ids)["split"].cast(pl.String).value_counts().iter_rows())
+    where = f"objects/{admission.descriptor[:2]}/{admission.descriptor}.json"
+    if counted != {split: count for split, count in admission.splits.items() if count}:
+        raise Damaged("the rows of its splits are not those that were admitted", where=where)
+    if snapshot_id(ids, descriptor.policy, descriptor.major) != admission.snapshot:
+        raise Damaged("its rows do not give the id of the snapshot", where=where)
+    _table(store, descriptor.excluded, EXCLUDED, admission.excluded)
+    _table(store, descriptor.malformed, MALFORMED, admission.malformed)
+    _table(store, admission.findings, FINDINGS)
+    _bytes(store, admission.policy, "json")
+    if admission.report is not None:
+        _bytes(store, admission.report, "html")
+    return descriptor
+
+
+def _admission(statement: Statement) -> Admission:
+    if not isinstance(statement.about, Admission):
+        raise Damaged("it is no admission", where=f"statements/{statement.digest}.json")
+    return statement.about
+
+
+def _descriptor(store: Store, admission: Admission) -> Descriptor:
+    content = _bytes(store, admission.descriptor, "json", most=LARGEST_DESCRIPTOR)
+    where = store.name(store.path(admission.descriptor, "json"))
+    try:
+        descriptor = Descriptor.model_validate_json(content)
+        if canonical(orjson.loads(content)) != content:
+            raise ValueError
+    except (ValidationError, ValueError, RecursionError):
+        raise Damaged("it does not describe a snapshot", where=where) from None
+    if (descriptor.snapshot, descriptor.policy) != (admission.snapshot, admission.policy):
+        raise Damaged("it describes another snapshot than the admission", where=where)
+    if not all(shard.rows for shard in descriptor.shards):
+        raise Damaged("a shard of it has no rows", where=where)
+    if sum(shard.rows for shard in descriptor.shards) != admission.admitted:
+        raise Damaged("its shards do not add up to what was admitted", where=where)
+    return descriptor
+
+
+def _shard(store: Store, shard: ShardObjects, columns: list[str] | None = None) -> pl.DataFrame:
+    """The examples of a shard; their objects are as large together as the descriptor says."""
+    content = _bytes(store, shard.examples, "parquet", most=shard.bytes)
+    name = store.name(store.path(shard.examples, "parquet"))
+    return from_parquet(content, ADMITTED, name, rows=shard.rows, columns=columns)
+
+
+def _splits(store: Store, shard: ShardObjects) -> pl.Series:
+    content = _bytes(store, shard.splits, "parquet", most=shard.bytes)
+    name = store.name(store.path(shard.splits, "parquet"))
+    splits = from_parquet(content, ASSIGNED, name, rows=shard.rows)["split"]
+    if splits.null_count():
+        raise Damaged("an example of it has no split", where=name)
+    return splits
+
+
+def _table(store: Store, digest: str, schema: pl.Schema, rows: int | None = None) -> pl.DataFrame:
+    return from_parquet(_bytes(store, digest, "parquet"), schema, store.name(store.path(digest, "parquet")), rows=rows)
+
+
+def _bytes(store: Store, digest: str, kind: str, most: int = LARGEST_OBJECT) -> bytes:
+    """The bytes of an object, hashed: what is hashed is what is handed out."""
+    path = store.path(digest, kind)
+    name = store.name(path)
+    try:
+        content = _read(path, most)
+    except FileNotFoundError:
+        raise Damaged("the object is missing", where=name, remedy=_RESTORE) from None
+    except OSError as error:
+        raise Damaged(f"the object cannot be read ({error.strerror})", where=name, remedy=_RESTORE) from None
+    if content is None or hashlib.sha256(content).hexdigest() != digest:
+        raise Damaged("the object's bytes are not what its name says", where=name, remedy=_RESTORE)
+    return content
+
+
+_RESTORE = "restore it from a copy of the store (`gate store pull`, a bundle)"
+
+
+def _read(path: Path, most: int) -> bytes | None:
+    """A file that is no link; None where it is no file, or is larger than it may be."""
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    with os.fdopen(handle, "rb") as file:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > most:
+            return None
+        return file.read(most + 1)
