@@ -1,6 +1,7 @@
 """How a rule ended: from what its check saw to passed, failed, warned, errored or skipped.
 
 With a base only what is new counts: findings that involve a new row are flagged, and a share is one of the new rows.
+What a waiver covers does not count either.
 """
 
 from __future__ import annotations
@@ -117,8 +118,9 @@ def outcome_of(
 
     own = findings.filter(pl.col("severity") == rule.severity)
     # What has no state could not be compared, and counts.
-    counted = own.filter(pl.col("state").ne_missing(pl.lit("unchanged", dtype=FINDINGS["state"])))
-    flagged, whole = _flagged(counted)
+    state = pl.col("state").cast(pl.String)
+    unwaived = own.filter(state.ne_missing("waived"))
+    flagged, whole = _flagged(unwaived.filter(state.ne_missing("unchanged")))
     examined = seen.examined if against is None else against.examined(seen.examined)
     tolerated = rule.allowance(examined)
     status: Status = "passed"
@@ -138,7 +140,8 @@ def outcome_of(
         reason=reason,
         examined=examined,
         flagged=flagged + whole,
-        unchanged=sum(_flagged(own)) - flagged - whole,
+        unchanged=sum(_flagged(unwaived)) - flagged - whole,
+        waived=sum(_flagged(own)) - sum(_flagged(unwaived)),
         fixed=fixed,
         tolerated=tolerated,
         figures=dict(seen.figures),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 
@@ -13,18 +13,22 @@ from gate.data.frame import Kind
 from gate.folders import Folders
 from gate.policy.model import Policy, Rule
 
+if TYPE_CHECKING:
+    from gate.provenance.statements import Statement
+
 Verdict = Literal["pass", "fail", "inconclusive", "error"]
 Status = Literal["passed", "failed", "warned", "errored", "skipped"]
 FailOn = Literal["error", "warning", "never"]
 
 EXIT_CODES: dict[Verdict, int] = {"pass": 0, "fail": 1, "inconclusive": 3, "error": 4}
 
-State = Literal["new", "unchanged"]
+State = Literal["new", "unchanged", "waived"]
 
 FINDINGS = pl.Schema({"rule": pl.String} | dict(FOUND) | {"state": pl.Enum(State.__args__)})  # type: ignore[attr-defined]
 """`FOUND` with the rule's id in front, severity and remedy filled in from the rule where the check left them, and
 whether the finding counts: it is `unchanged` when it involves only rows that the base has too (or, about the dataset
-as a whole, when the base has it as bad). Without a base everything is new."""
+as a whole, when the base has it as bad), `waived` when a waiver covers it (gate.admission.waived). Without a base and
+without waivers everything is new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,10 @@ class RuleOutcome:
     """Distinct examples (or files, or the dataset) with a new finding at the rule's own severity."""
     unchanged: int = 0
     """The same with findings that the base has too; they do not count."""
+    waived: int = 0
+    """The same with findings that waivers cover, and none that counts or that the base has."""
+    waivers: tuple[Statement, ...] = ()
+    """The waivers that cover a finding of the rule; each is about a `gate.provenance.statements.Waiver`."""
     fixed: int = 0
     """Findings of the base that are gone."""
     tolerated: int = 0
@@ -102,6 +110,17 @@ class AdmissionResult:
         """What a person at a prompt wants to know; the frames have representations of their own."""
         rows = sum(file.rows for file in self.dataset.files)
         return f"<AdmissionResult {self.verdict}: {self.reason}; {self.findings.height} findings in {rows} rows>"
+
+    @property
+    def waivers(self) -> tuple[Statement, ...]:
+        """The waivers that cover a finding, the oldest first."""
+        used = {waiver.digest: waiver for outcome in self.outcomes for waiver in outcome.waivers}
+        return tuple(sorted(used.values(), key=lambda one: (one.made, one.digest)))
+
+    @property
+    def waived(self) -> tuple[str, ...]:
+        """The statements of the waivers that cover a finding, by their digests."""
+        return tuple(waiver.digest for waiver in self.waivers)
 
     @property
     def exit_code(self) -> int:

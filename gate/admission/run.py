@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -23,6 +24,9 @@ from gate.checks.base import Context
 from gate.data.frame import Kind
 from gate.engines.local import as_they_end
 from gate.store.cache import Cache
+
+if TYPE_CHECKING:
+    from gate.provenance.statements import Statement
 
 OnDone = Callable[[str, int, int], None]
 
@@ -40,11 +44,14 @@ class Ran:
     """Findings of the base that are gone (schema `FINDINGS`); None where there is no base."""
     against: Against | None = None
     """What the comparison with the base says of the rows that the rule looks at; None where there is no base."""
+    waivers: tuple[Statement, ...] = ()
+    """Those that cover a finding (gate.admission.waived)."""
 
     @property
     def outcome(self) -> RuleOutcome:
         """How the rule ended."""
-        return outcome_of(self.bound, self.measured.seen, self.findings, self.measured.seconds, self.against)
+        ended = outcome_of(self.bound, self.measured.seen, self.findings, self.measured.seconds, self.against)
+        return replace(ended, waivers=self.waivers)
 
 
 def applied(rules: Sequence[tuple[BoundRule, Demand]], dataset: StoredDataset) -> list[tuple[BoundRule, Demand]]:

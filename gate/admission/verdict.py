@@ -19,6 +19,7 @@ def judge(
 
     An errored rule makes it an error, whatever else was found, and so does one that errored on the base; a failed one
     a fail; nothing judged at all is inconclusive, never a pass, and neither is a dataset of which nothing is left.
+    What a waiver covers was left out of the outcomes' counts; a pass says that there was some.
 
     Args:
         rows: rows read, of which there must be at least one.
@@ -44,13 +45,20 @@ def judge(
     if rows == 0 or not any(outcome.status in ("passed", "warned") and outcome.kinds for outcome in outcomes):
         return "inconclusive", "no rule had anything to judge"
     about = "nothing new blocks" if compared else "nothing blocks"
+    waived = _waived(outcomes)
     if warned := named("warned"):
-        return "pass", f"{about}; {_listed(warned)} warned"
+        return "pass", f"{about}; {_listed(warned)} warned{waived}"
     if compared and (
         unjudged := sorted({each.rule.id for each in outcomes if each.status == "skipped" and each.flagged})
     ):
-        return "pass", f"{about}; too few new rows to judge {_listed(unjudged)}"
-    return "pass", "every rule passed"
+        return "pass", f"{about}; too few new rows to judge {_listed(unjudged)}{waived}"
+    return "pass", f"every rule passed{waived}"
+
+
+def _waived(outcomes: Sequence[RuleOutcome]) -> str:
+    """What a pass rests on beside the data."""
+    rules = sorted({outcome.rule.id for outcome in outcomes if outcome.waived})
+    return f"; waivers cover findings of {_listed(rules)}" if rules else ""
 
 
 def _listed(names: list[str]) -> str:
