@@ -37,6 +37,7 @@ from gate.checks.base import Context, Params
 from gate.data.columns import ColumnMap
 from gate.data.find import Source
 from gate.data.frame import Kind, SkippedFile, SourceFile
+from gate.data.side_by_side import side_by_side
 from gate.engines.local import LocalEngine, as_they_end
 from gate.errors import GateError, PolicyError
 from gate.folders import Folders
@@ -210,12 +211,16 @@ def prepare(
         WorkerLost: a worker process was ended.
         GateError: what a rule asks for is not there.
     """
-    jobs: dict[str, tuple[FileJob, int]] = {}
-    for sources in datasets:
-        for hashed in sources.files:
-            key = reading.key(hashed, sources)
-            if key not in jobs and (job := _job(key, hashed, sources, wanted, reading)) is not None:
-                jobs[key] = job, _weight(hashed)
+    slow = _slow(wanted, reading.folders)
+    files = {reading.key(hashed, sources): (hashed, sources) for sources in datasets for hashed in sources.files}
+    new = [_weight(hashed) for key, (hashed, _) in files.items() if reading.cache.get(key) is None]
+    if 0 < sum(new) <= LARGE // 4:
+        # Their imports begin at once, each in a worker, while it is still being found out what there is to do.
+        for demand in wanted:
+            if demand.key in slow:
+                load_check(demand.check, reading.folders).warm(demand.params, Context(engine, reading.folders))
+    found = side_by_side(lambda key: (key, _job(key, *files[key], wanted, reading)), files, engine.cores)
+    jobs = {key: (job, _weight(files[key][0])) for key, job in found if job is not None}
     crashes: dict[str, Crash] = {}
     seconds: dict[str, float] = {}
     demand_of = {part_key(key, demand.key): demand.key for key in jobs for demand in wanted}
@@ -228,17 +233,16 @@ def prepare(
         for part, spent in done.seconds.items():
             seconds[demand_of[part]] = seconds.get(demand_of[part], 0.0) + spent
 
-    work, slow = list(jobs.values()), _slow(wanted, reading.folders)
+    work = list(jobs.values())
     little = sum(weight for _, weight in work) <= LARGE // 4
     waiting = [_only(job, slow) for job, _ in work] if little else []
     waiting = [job for job in waiting if job.wanted]
     if waiting:
-        for one in waiting[0].wanted:  # their imports begin at once, each in a worker
-            load_check(one.check, reading.folders).warm(one.params, Context(engine, reading.folders))
         work = [(_without(job, slow), weight) for job, weight in work]
         work = [(job, weight) for job, weight in work if job.wanted or reading.cache.get(job.key) is None]
     for done in _work(work, reading, engine, on_bytes):
         take(done)
+    engine.narrow()
     later = Later(slow, [engine.beside(see_file, job, engine) for job in waiting], take) if waiting else None
     return [_prepared(sources, reading, crashes, seconds, later) for sources in datasets]
 

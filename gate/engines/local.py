@@ -85,6 +85,15 @@ def _kill(pid: int) -> None:
         os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
+def _end(executor: ProcessPoolExecutor) -> None:
+    for process in list((executor._processes or {}).values()):
+        _kill(process.pid)  # at once: the executor's own thread may be busy handing out work
+    # A thread, since what is left to do must not keep anybody waiting who pressed Ctrl-C.
+    ending = Thread(target=executor.shutdown, kwargs={"wait": True, "kill_workers": True}, daemon=True)
+    ending.start()
+    ending.join(_PATIENCE)
+
+
 class LocalEngine:
     """Lanes of worker processes, started when first used and ended with the engine.
 
@@ -137,6 +146,13 @@ class LocalEngine:
             executor = self._lanes[_WIDE]
         return executor.submit(function, *args, **kwargs)  # type: ignore[no-any-return]
 
+    def narrow(self) -> None:
+        """End the processes of `spread`, which have nothing left to do: each holds half a gigabyte."""
+        with self._lock:
+            executor = self._lanes.pop(_WIDE, None)
+        if executor is not None:
+            _end(executor)
+
     def close(self) -> None:
         """End every worker, whatever it is doing."""
         with self._lock:
@@ -144,12 +160,7 @@ class LocalEngine:
             if self._thread is not None:
                 self._thread.shutdown(wait=False, cancel_futures=True)
         for executor in lanes.values():
-            for process in list((executor._processes or {}).values()):
-                _kill(process.pid)  # at once: the executor's own thread may be busy handing out work
-            # A thread, since what is left to do must not keep anybody waiting who pressed Ctrl-C.
-            ending = Thread(target=executor.shutdown, kwargs={"wait": True, "kill_workers": True}, daemon=True)
-            ending.start()
-            ending.join(_PATIENCE)
+            _end(executor)
 
     def __enter__(self) -> LocalEngine:
         return self
