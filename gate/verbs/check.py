@@ -59,6 +59,7 @@ def check(
     base: Path_ | None = None,
     home: Path_ | None = None,
     reviews: pl.DataFrame | None = None,
+    keep_source: bool = False,
     stdin: BinaryIO | None = None,
     on_stage: OnStage = lambda stage, done, total: None,
 ) -> AdmissionResult:
@@ -73,6 +74,7 @@ def check(
         base: a git revision or a folder to compare with: only what is new counts, and the base's rules judge.
         home: where `gate.yaml`, rules and the cache are looked for from, instead of the first path.
         reviews: what trusted people said of examples (schema gate.checks.base.REVIEWS), for `spot_check`.
+        keep_source: keep every record as it was read in the examples of the result's dataset.
         stdin: what `-` reads, standard input by default.
         on_stage: told how far the work is.
 
@@ -104,7 +106,7 @@ def check(
             context = Context(engine, demanded.folders, reviews=no_reviews() if reviews is None else reviews)
             reading = Reading(
                 columns=_columns(demanded.policies.values()) or settings.columns,
-                keep_source=demanded.needs_source,
+                keep_source=keep_source or demanded.needs_source,
                 folders=demanded.folders,
                 cache=store,
             )
