@@ -58,24 +58,37 @@ def read_yaml(path: Path, name: str) -> YamlFile:
     try:
         if path.is_file() and path.stat().st_size > LARGEST_FILE:
             raise PolicyError(f"more than {LARGEST_FILE:,} bytes long", where=name, remedy="is this the right file?")
-        text = path.read_bytes().decode("utf-8-sig")
+        content = path.read_bytes()
     except OSError as error:
         reason = (error.strerror or "unreadable").lower()
         raise PolicyError(f"the file cannot be read ({reason})", where=name, remedy="name a YAML file") from None
+    return parse_yaml(content, name)
+
+
+def parse_yaml(content: bytes, name: str, *, dates: bool = False) -> YamlFile:
+    """The same of bytes that were read already.
+
+    Args:
+        dates: a date is the text that was written, instead of an error.
+    """
+    try:
+        if len(content) > LARGEST_FILE:
+            raise PolicyError(f"more than {LARGEST_FILE:,} bytes long", where=name, remedy="is this the right file?")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise PolicyError("not UTF-8", where=f"{name}:{line}", remedy="save the file as UTF-8") from None
-    return _parsed(text, name)
+    return _parsed(text, name, dates)
 
 
 @lru_cache(maxsize=64)  # the policy of each kind reads the same parents
-def _parsed(text: str, name: str) -> YamlFile:
+def _parsed(text: str, name: str, dates: bool) -> YamlFile:
     root = _composed(text, name)
     if root is None or (isinstance(root, ScalarNode) and root.tag == f"{_PREFIX}null"):
         raise PolicyError("the file is empty", where=name, remedy="`gate rules schema` says what it may hold")
     if not isinstance(root, MappingNode):
         raise PolicyError("expected `key: value` lines at the top", where=f"{name}:{_line(root)}")
-    reader = _Reader(name)
+    reader = _Reader(name, dates)
     values = reader.mapping(root, "")
     return YamlFile(name, values, reader.places)
 
@@ -144,8 +157,8 @@ def _line(node: Node) -> int:
 class _Reader:
     """Turns nodes into values, and notes their places."""
 
-    def __init__(self, file: str) -> None:
-        self.file = file
+    def __init__(self, file: str, dates: bool) -> None:
+        self.file, self.dates = file, dates
         self.places: dict[str, Place] = {}
 
     def value(self, node: Node, key: str) -> object:
@@ -185,6 +198,8 @@ class _Reader:
 
     def scalar(self, node: Node, key: str) -> object:
         if node.tag == f"{_PREFIX}timestamp":
+            if self.dates:
+                return self.text(node)
             raise self.refused(node, f"{key}: a date", "put it in quotes")
         if node.tag not in _SCALARS:
             raise self.refused(node, f"{key}: a tag ({node.tag})", "take the tag away")
