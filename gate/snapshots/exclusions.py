@@ -45,7 +45,7 @@ def excluded(examples: pl.DataFrame, blocked: pl.DataFrame) -> pl.DataFrame:
         blocked: as `blocked` gives them.
     """
     found = examples.select("id", "record_id", "file", "row").join(blocked, on=_KEYS, maintain_order="left")
-    return found.select(list(EXCLUDED)).cast(EXCLUDED)  # type: ignore[arg-type]  # a schema is a mapping of types
+    return found.select(list(EXCLUDED)).cast(EXCLUDED)
 
 
 def admits(rows: pl.DataFrame, blocked: pl.DataFrame) -> pl.Series:

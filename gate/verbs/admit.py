@@ -1,0 +1,218 @@
+"""`gate admit`: a dataset is judged and, where it passes, sealed as a snapshot that a signed statement stands for.
+
+Order of writing: objects, descriptor, statement, ref. Whatever kills the process in between leaves objects that nobody
+points at, or an admission that no name stands for yet; the next run is right either way.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+import polars as pl
+
+from gate.admission.bind import BoundRule, bind
+from gate.admission.result import AdmissionResult, Status
+from gate.data.frame import Kind, SourceFile
+from gate.errors import GateError
+from gate.provenance.envelope import Signer
+from gate.provenance.ledger import Ledger
+from gate.provenance.standing import standing
+from gate.provenance.statements import Admission, Ref, SourceRecord, now
+from gate.provenance.trust import Trust, Untrusted
+from gate.reporting.findings import masked_findings, masked_malformed
+from gate.snapshots.admitted import Admitted
+from gate.snapshots.exclusions import admits, blocked
+from gate.snapshots.policy_document import policy_document
+from gate.snapshots.seal import Contents, Sealed, seal
+from gate.store.objects import Store, StoreError, find_store, named
+from gate.verbs.check import check
+from gate.verbs.surroundings import open_trust
+
+__all__ = ["Admitted", "NotAdmitted", "admit"]
+
+Path_ = str | os.PathLike[str]
+OnStage = Callable[[str, int, int], None]
+
+_WORST: tuple[Status, ...] = ("errored", "failed", "warned", "passed", "skipped")
+
+
+class NotAdmitted(GateError):
+    """The dataset did not pass, or nothing of it is left: nothing was sealed."""
+
+    def __init__(self, result: AdmissionResult, what: str, exit_code: int, remedy: str | None = None) -> None:
+        super().__init__(what, remedy=remedy)
+        self.result = result
+        """What the check came to."""
+        self.exit_code = exit_code
+
+
+def admit(
+    paths: Path_ | Sequence[Path_] = (),
+    *,
+    name: str,
+    signer: Signer,
+    trust: Trust | Path_ | None = None,
+    store: Store | Path_ | None = None,
+    policy: Path_ | None = None,
+    fail_on: Literal["error", "warning"] = "error",
+    report: bool = True,
+    stdin: BinaryIO | None = None,
+    on_stage: OnStage = lambda stage, done, total: None,
+) -> Admitted:
+    """Judge a dataset and, where it passes, seal it as a snapshot.
+
+    Args:
+        paths: as for `gate.check`. Everything is judged afresh: nothing that an earlier run kept is used.
+        name: the dataset's, which stands for this snapshot from now on.
+        signer: whose admission it is: an owner by the trust file.
+        trust: the trust file, or what it says; `GATE_TRUST` where it is not given.
+        store: its folder, made where there is none; else `GATE_STORE`, else the nearest `.gate` upwards of the data.
+        policy: a policy's name or file, instead of the one for each kind of example.
+        fail_on: `warning` lets warnings fail too.
+        report: seal the HTML report with the snapshot.
+        on_stage: told how far the work is.
+
+    Raises:
+        NotAdmitted: the verdict is not `pass`, or every example is excluded; nothing was sealed.
+        Untrusted: the signer is no owner.
+        UsageError, InputError, PolicyError: as `gate.check`; no name, no trust file.
+        StoreError: the store cannot be written to.
+    """
+    believed = trust if isinstance(trust, Trust) else open_trust(None if trust is None else Path(trust))
+    given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    place = store.root if isinstance(store, Store) else _place(store, given)
+    _may(signer, believed, name, place)
+    result = check(given, policy=policy, fail_on=fail_on, cache=False, keep_source=True, stdin=stdin, on_stage=on_stage)
+    if result.verdict != "pass":
+        raise NotAdmitted(result, f"nothing was sealed: {result.reason}", result.exit_code)
+    corpus = result.dataset.corpus()
+    out = blocked(masked_findings(result.findings))
+    admitted = admits(corpus.rows, out)
+    if not admitted.any():
+        raise NotAdmitted(
+            result,
+            "nothing was sealed: no example is left to admit",
+            1,
+            "every example is excluded by an error that its rule tolerates; mend the data (`gate fix`)",
+        )
+    splits, by = _splits(corpus.rows, admitted)
+    contents = Contents(
+        corpus=corpus,
+        splits=splits,
+        blocked=out,
+        findings=masked_findings(result.findings),
+        malformed=masked_malformed(result.dataset.malformed),
+        policy=policy_document(_bound(result), _kinds(corpus.rows, admitted), result.folders, by),
+        report=_report(result) if report else None,
+    )
+    kept = Store.create(place)
+    sealed = seal(kept, contents, lambda done, total: on_stage("sealing", done, total))
+    ledger = Ledger(kept)
+    before = _stood_for(ledger, name)
+    statement = ledger.say(_admission(name, result, sealed), signer)
+    ref = ledger.refer(name, sealed.snapshot, statement.digest, signer)
+    assert isinstance(ref.about, Ref)
+    stands = standing(ledger, believed, sealed.snapshot)
+    return Admitted(sealed.snapshot, statement, ref.about.number, stands, result, sealed, before, place)
+
+
+def _place(store: Path_ | None, paths: Sequence[Path_]) -> Path:
+    if store is not None:
+        return Path(store)
+    first = Path(paths[0]) if paths and os.fspath(paths[0]) != "-" else Path()
+    return find_store(first if first.exists() else Path())
+
+
+def _may(signer: Signer, trust: Trust, name: str, place: Path) -> None:
+    """Say what would be in the way once everything has been judged: that can take long."""
+    known = trust.keys.get(signer.keyid)
+    if known is None or "owner" not in known.roles or (known.revoked is not None and known.revoked <= now()):
+        why = (
+            "is not in the trust file"
+            if known is None
+            else "is revoked"
+            if known.revoked is not None and known.revoked <= now()
+            else "is no owner's"
+        )
+        raise Untrusted(
+            f"the key of {signer.name} {why}, and only an owner admits a dataset",
+            where=trust.origin,
+            remedy="`gate keys trust NAME --roles owner` adds it; or sign with another (--key)",
+        )
+    named(name)
+    if (place / "format.json").exists():
+        Store(place)  # of a format that this gate knows
+    existing = next(each for each in (place, *place.absolute().parents) if each.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise StoreError(
+            "it cannot be written to",
+            where=os.fspath(existing),
+            remedy="name another store with --store, or GATE_STORE",
+        )
+
+
+def _splits(rows: pl.DataFrame, admitted: pl.Series) -> tuple[pl.Series, dict[str, object]]:
+    given = rows["split"].filter(admitted).drop_nulls().len() > 0
+    filled = rows.select(pl.col("split").fill_null(pl.lit("train", dtype=rows.schema["split"])))["split"]
+    nothing = pl.Series([None], dtype=rows.schema["split"])
+    return filled.zip_with(admitted, nothing), {"given": given}
+
+
+def _bound(result: AdmissionResult) -> tuple[BoundRule, ...]:
+    return bind({_kind(name): policy for name, policy in result.policies.items()}, folders=result.folders)
+
+
+def _kind(name: str) -> Kind | None:
+    return None if name == "base" else name  # type: ignore[return-value]  # as AdmissionResult.policies names them
+
+
+def _kinds(rows: pl.DataFrame, admitted: pl.Series) -> list[Kind]:
+    return sorted(rows["kind"].filter(admitted).cast(pl.String).unique())
+
+
+def _report(result: AdmissionResult) -> bytes:
+    from gate.reporting.html import to_html
+
+    return to_html(result, result.folders).encode()
+
+
+def _stood_for(ledger: Ledger, name: str) -> str | None:
+    if name not in ledger.store.refs():
+        return None
+    about = ledger.ref(name).about
+    return about.snapshot if isinstance(about, Ref) else None
+
+
+def _admission(name: str, result: AdmissionResult, sealed: Sealed) -> Admission:
+    files = result.dataset.files
+    ended: dict[str, str] = {}
+    for outcome in sorted(result.outcomes, key=lambda each: _WORST.index(each.status), reverse=True):
+        ended[outcome.rule.id] = outcome.status
+    examples = sum(file.examples for file in files)
+    return Admission(
+        name=name,
+        snapshot=sealed.snapshot,
+        descriptor=sealed.descriptor,
+        policy=sealed.policy,
+        findings=sealed.findings,
+        report=sealed.report,
+        verdict="pass",
+        reason=result.reason,
+        sources=[_source(file) for file in sorted(files, key=lambda each: each.path)],
+        rows=sum(file.rows for file in files),
+        examples=examples,
+        malformed=sum(file.malformed for file in files),
+        admitted=sealed.admitted,
+        excluded=sealed.excluded.height,
+        splits=sealed.splits,
+        rules=dict(sorted(ended.items())),
+    )
+
+
+def _source(file: SourceFile) -> SourceRecord:
+    # Canonical JSON carries no lone surrogates, which stand for bytes of a name that are not UTF-8.
+    path = file.path.encode("utf-8", "backslashreplace").decode()
+    return SourceRecord(path=path, sha256=file.sha256, bytes=file.bytes, rows=file.rows)
