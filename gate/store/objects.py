@@ -13,10 +13,10 @@ hashed again: a file whose content is not what its name says is an error that na
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import os
 import re
+import stat
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +25,9 @@ from pathlib import Path
 import orjson
 
 from gate.errors import GateError, UsageError
+from gate.store.files import REFUSALS, StoreError, hash_file, move, opened, put, refused
+
+__all__ = ["FORMAT", "LARGEST_STATEMENT", "Damaged", "Store", "StoreError", "Stored", "find_store", "hash_file"]
 
 FORMAT = 1
 """Of the layout. A newer one is refused, an older one is migrated by command."""
@@ -33,11 +36,8 @@ _OBJECT = re.compile(r"(?P<digest>[0-9a-f]{64})\.(?P<kind>[a-z]{1,12})")
 _STATEMENT = re.compile(r"(?P<digest>[0-9a-f]{64})\.json")
 _REF = re.compile(r"(?P<number>[0-9]{6})\.json")
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
-_PIECE = 1 << 20
-
-
-class StoreError(UsageError):
-    """The store cannot be used: absent, of another format, full, or not writable."""
+LARGEST_STATEMENT = 64 << 20
+"""Bytes: a guard against the wrong file (gate.provenance.envelope.LARGEST)."""
 
 
 class Damaged(GateError):
@@ -72,6 +72,10 @@ class Store:
         try:
             form = orjson.loads((root / "format.json").read_bytes())["format"]
         except FileNotFoundError:
+            if any((root / part).is_dir() for part in ("objects", "statements", "refs")):
+                raise StoreError(
+                    "the store has no format.json", where=os.fspath(root), remedy="run `gate store migrate`"
+                ) from None
             raise StoreError(
                 "there is no store", where=os.fspath(root), remedy="`gate admit` makes one; or name one with --store"
             ) from None
@@ -89,7 +93,7 @@ class Store:
     def create(cls, root: Path) -> Store:
         """The store at `root`, made where there is none."""
         if not (root / "format.json").exists():
-            _put(root / "format.json", orjson.dumps({"format": FORMAT}) + b"\n")
+            put(root / "format.json", orjson.dumps({"format": FORMAT}) + b"\n")
         return cls(root)
 
     # Objects
@@ -101,25 +105,33 @@ class Store:
             StoreError: there is no room or no permission.
         """
         digest = hashlib.sha256(content).hexdigest()
-        _put(self.path(digest, kind), content)
+        put(self.path(digest, kind), content, digest)
         return digest
 
     def put_file(self, path: Path, kind: str) -> Stored:
         """Keep a file that was written beside the store's own (`scratch`): it is moved, not copied."""
         digest, size = hash_file(path)
-        target = self.path(digest, kind)
-        _move(path, target)
+        move(path, self.path(digest, kind), digest)
         return Stored(digest, kind, size)
 
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:
-        """A name in the store's folder under which a large object may be written before `put_file` takes it."""
+        """A name in the store's folder under which a large object may be written before `put_file` takes it.
+
+        Raises:
+            StoreError: there is no room or no permission.
+        """
         path = self.root / "objects" / f".{uuid.uuid4().hex}.tmp"
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             yield path
+        except OSError as error:
+            if error.errno not in REFUSALS:
+                raise
+            raise refused(error, path) from None
         finally:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
 
     def path(self, digest: str, kind: str) -> Path:
         """Where an object lies, whether it is there or not; `verified` says that it is what it says."""
@@ -156,15 +168,17 @@ class Store:
         """Every object by its name, in order; what is in them is not looked at."""
         for path in sorted((self.root / "objects").glob("??/*")):
             match = _OBJECT.fullmatch(path.name)
-            if match and not path.is_symlink():
-                yield Stored(match["digest"], match["kind"], path.stat().st_size)
+            with contextlib.suppress(FileNotFoundError):  # thrown away in this very moment
+                status = path.lstat()
+                if match and stat.S_ISREG(status.st_mode):
+                    yield Stored(match["digest"], match["kind"], status.st_size)
 
     # Statements
 
     def put_statement(self, envelope: bytes) -> str:
         """Keep a signed statement (`gate.provenance.envelope` makes its bytes); returns its digest."""
         digest = hashlib.sha256(envelope).hexdigest()
-        _put(self.statement_path(digest), envelope)
+        put(self.statement_path(digest), envelope, digest)
         return digest
 
     def statement(self, digest: str) -> bytes:
@@ -173,7 +187,7 @@ class Store:
         Raises:
             Damaged: it is not there, or is not what its name says.
         """
-        return self._read(self.statement_path(digest), digest)
+        return self._read(self.statement_path(digest), digest, LARGEST_STATEMENT)
 
     def statement_path(self, digest: str) -> Path:
         """Where a statement lies, whether it is there or not."""
@@ -198,23 +212,18 @@ class Store:
             UsageError: not a name.
             StoreError: there is no room or no permission.
         """
-        return _put(self.ref_path(name, number), envelope)
+        return put(self.ref_path(name, number), envelope)
 
     def ref_path(self, name: str, number: int) -> Path:
         """Where a ref lies, whether it is there or not."""
-        if not _NAME.fullmatch(name) or ".." in name:
-            raise UsageError(
-                f"{name!r} is no name for a dataset or model",
-                remedy="use small letters, digits, dots, dashes and underscores, such as support-desk",
-            )
-        return self.root / "refs" / name / f"{number:06}.json"
+        return self.root / "refs" / named(name) / f"{number:06}.json"
 
     def refs(self) -> dict[str, list[int]]:
         """The numbers of each name, in order."""
         found: dict[str, list[int]] = {}
         for path in sorted((self.root / "refs").glob("*/*.json")):
             match = _REF.fullmatch(path.name)
-            if match:
+            if match and _NAME.fullmatch(path.parent.name) and ".." not in path.parent.name:
                 found.setdefault(path.parent.name, []).append(int(match["number"]))
         return found
 
@@ -222,9 +231,10 @@ class Store:
         """How to name a file of the store to a person: relative to its folder."""
         return path.relative_to(self.root).as_posix()
 
-    def _read(self, path: Path, digest: str) -> bytes:
+    def _read(self, path: Path, digest: str, limit: int | None = None) -> bytes:
         try:
-            content = path.read_bytes()
+            with opened(path) as file:
+                content = file.read() if limit is None else file.read(limit + 1)
         except OSError as error:
             what = "it is missing" if isinstance(error, FileNotFoundError) else f"it cannot be read ({error.strerror})"
             raise Damaged(what, where=self.name(path), remedy=_RESTORE) from None
@@ -234,6 +244,20 @@ class Store:
 
 
 _RESTORE = "restore it from a copy of the store (`gate store pull`, a bundle); a whole file of this name is the same"
+
+
+def named(name: str) -> str:
+    """The name of a dataset or model, if it is one.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if not _NAME.fullmatch(name) or ".." in name:
+        raise UsageError(
+            f"{name!r} is no name for a dataset or model",
+            remedy="use small letters, digits, dots, dashes and underscores, such as support-desk",
+        )
+    return name
 
 
 def find_store(start: Path) -> Path:
@@ -249,67 +273,3 @@ def find_store(start: Path) -> Path:
         if os.path.lexists(folder / ".git"):
             return folder / ".gate"
     return here / ".gate"
-
-
-def hash_file(path: Path) -> tuple[str, int]:
-    """SHA-256 (hex) and size in bytes of a file that is no link."""
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
-    with os.fdopen(descriptor, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest(), os.fstat(file.fileno()).st_size
-
-
-def _put(path: Path, content: bytes | memoryview) -> bool:
-    """Write a file whole or not at all; False where there is one already."""
-    if path.exists():
-        return False
-    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        return _in_place(temporary, path)
-    except OSError as error:
-        raise _refused(error, path) from None
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
-def _move(source: Path, target: Path) -> None:
-    if target.exists():
-        return
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with source.open("rb") as file:
-            os.fsync(file.fileno())
-        _in_place(source, target)
-    except OSError as error:
-        raise _refused(error, target) from None
-
-
-def _in_place(temporary: Path, path: Path) -> bool:
-    """Give a whole file its name, unless there is one of that name."""
-    try:
-        path.hardlink_to(temporary)  # fails where there is one, which a rename would replace
-    except FileExistsError:
-        return False
-    except OSError as error:
-        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
-            raise
-        if path.exists():  # a file system without hard links: the same content has the same name
-            return False
-        temporary.rename(path)
-    descriptor = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    return True
-
-
-def _refused(error: OSError, path: Path) -> StoreError:
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    what = "there is no room left" if full else f"it cannot be written ({(error.strerror or 'refused').lower()})"
-    return StoreError(what, where=os.fspath(path.parent), remedy="make room, or name another store with --store")

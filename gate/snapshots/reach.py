@@ -1,0 +1,191 @@
+"""What statements refer to: the objects behind them, and the whole chain of a snapshot.
+
+What nothing reaches may be thrown away (`gate store gc`); what a snapshot reaches is what has to travel with it
+(`gate store bundle`). An object that an erasure replaced is not reached any more, what stands for it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from gate.provenance.ledger import Ledger
+from gate.provenance.statements import Admission, Erasure, Ref, Review, Statement
+from gate.snapshots.layout import Descriptor
+from gate.store.objects import Damaged, Store
+
+LARGEST_DESCRIPTOR = 256 << 20
+"""Bytes: some 600,000 shards. A guard against the wrong file."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Reference:
+    """An object that something rests on."""
+
+    digest: str
+    kind: str
+
+    @property
+    def name(self) -> str:
+        """Its path in a store."""
+        return f"objects/{self.digest[:2]}/{self.digest}.{self.kind}"
+
+
+def named(statement: Statement) -> list[Reference]:
+    """The objects that a statement names itself."""
+    about = statement.about
+    if isinstance(about, Admission):
+        found = [
+            Reference(about.descriptor, "json"),
+            Reference(about.policy, "json"),
+            Reference(about.findings, "parquet"),
+        ]
+        return [*found, *([Reference(about.report, "html")] if about.report else [])]
+    if isinstance(about, Review):
+        return [Reference(about.verdicts, "parquet")]
+    return []
+
+
+def described(descriptor: Descriptor) -> list[Reference]:
+    """The objects that a descriptor names."""
+    digests = [digest for shard in descriptor.shards for digest in (shard.examples, shard.splits)]
+    return [Reference(digest, "parquet") for digest in [*digests, descriptor.excluded, descriptor.malformed]]
+
+
+def read_descriptor(store: Store, digest: str) -> Descriptor:
+    """A descriptor whose bytes were hashed.
+
+    Raises:
+        Damaged: it is not there, is not what its name says, or is no descriptor.
+    """
+    path = store.path(digest, "json")
+    if path.is_file() and path.stat().st_size > LARGEST_DESCRIPTOR:
+        raise Damaged("too large to be a snapshot's descriptor", where=store.name(path))
+    try:
+        return Descriptor.model_validate_json(store.read(digest, "json"))
+    except ValidationError:
+        raise Damaged("not the descriptor of a snapshot", where=store.name(path)) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """An object that is gone for good."""
+
+    by: Statement
+    """The erasure."""
+    replacement: str
+    """What stands for it."""
+
+
+def erased(statements: Iterable[Statement]) -> dict[str, Erased]:
+    """The objects that erasures replaced, by digest. An object may be replaced more than once, one after another."""
+    return {
+        old: Erased(one, new)
+        for one in statements
+        if isinstance(one.about, Erasure)
+        for old, new in one.about.objects.items()
+        if old != new
+    }
+
+
+def current(digest: str, gone: dict[str, Erased]) -> str:
+    """What stands for an object now: itself, or what the last erasure put in its place.
+
+    Raises:
+        Damaged: erasures that replace one another in a circle.
+    """
+    seen = {digest}
+    while digest in gone:
+        digest = gone[digest].replacement
+        if digest in seen:
+            raise Damaged("erasures replace one another in a circle", where=f"object {digest}")
+        seen.add(digest)
+    return digest
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What statements and refs reach."""
+
+    objects: dict[Reference, Statement]
+    """Every object, and a statement that rests on it."""
+    missing: dict[Reference, Statement]
+    """Those that are not in the store."""
+    statements: dict[str, Statement]
+    """By digest."""
+    absent: dict[str, Statement]
+    """Digests of statements that are not in the store, and one that rests on each."""
+
+
+def reach(store: Store, statements: Iterable[Statement], gone: dict[str, Erased] | None = None) -> Reach:
+    """Everything that some statements (refs among them) rest on.
+
+    Args:
+        gone: objects that were erased; those that the statements themselves say, where it is not given.
+
+    Raises:
+        Damaged: a descriptor that is not what it should be; what rests on it cannot be known.
+    """
+    every = list(statements)
+    gone = erased(every) if gone is None else gone
+    found = Reach({}, {}, {one.digest: one for one in every if not isinstance(one.about, Ref)}, {})
+    read: set[str] = set()
+    for one in every:
+        for each in _follow(store, one, gone, read):
+            found.objects.setdefault(each, one)
+            if not store.path(each.digest, each.kind).is_file():
+                found.missing.setdefault(each, one)
+        for parent in one.parents:
+            if parent not in found.statements:
+                found.absent.setdefault(parent, one)
+    return found
+
+
+def _follow(store: Store, one: Statement, gone: dict[str, Erased], read: set[str]) -> Iterator[Reference]:
+    for each in named(one):
+        standing = Reference(current(each.digest, gone), each.kind)
+        yield standing
+        if isinstance(one.about, Admission) and each.digest == one.about.descriptor and standing.digest not in read:
+            if not store.path(standing.digest, standing.kind).is_file():
+                continue  # it is listed as missing
+            read.add(standing.digest)
+            for inner in described(read_descriptor(store, standing.digest)):
+                yield Reference(current(inner.digest, gone), inner.kind)
+
+
+def every_ref(ledger: Ledger) -> list[Statement]:
+    """Every ref of a store, by name and number.
+
+    Raises:
+        Damaged: a file among them is none.
+    """
+    return [ledger.ref(name, number) for name, numbers in ledger.store.refs().items() for number in numbers]
+
+
+def chain(ledger: Ledger, snapshot: str) -> tuple[list[Statement], list[Statement]]:
+    """The statements about a snapshot with all that they rest on, and the refs that point at it.
+
+    Raises:
+        Damaged: a statement or ref in the store is none.
+    """
+    every = {one.digest: one for one in ledger.all()}
+    refs = [one for one in every_ref(ledger) if isinstance(one.about, Ref) and one.about.snapshot == snapshot]
+    wanted = {one.digest for one in every.values() if _about(one, snapshot)}
+    wanted |= {one.about.statement for one in refs if isinstance(one.about, Ref)} & every.keys()
+    while True:  # down to what they rest on, up to what was said of them
+        more = {parent for digest in wanted for parent in every[digest].parents if parent in every}
+        more |= {one.digest for one in every.values() if one.kind in _SAID_OF and wanted.intersection(one.parents)}
+        if more <= wanted:
+            return sorted((every[digest] for digest in wanted), key=lambda one: (one.made, one.digest)), refs
+        wanted |= more
+
+
+_SAID_OF = ("approval", "rejection")
+
+
+def _about(one: Statement, snapshot: str) -> bool:
+    if isinstance(one.about, Erasure):
+        return snapshot in one.about.snapshots
+    return getattr(one.about, "snapshot", None) == snapshot
