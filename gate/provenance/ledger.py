@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from gate.errors import UsageError
 from gate.provenance.envelope import Signer, opened, sign
 from gate.provenance.statements import About, Ref, Statement, drafted, now, read
 from gate.store.objects import Damaged, Store
@@ -17,21 +18,31 @@ class Ledger:
         self.store = store
 
     def say(self, about: About, signer: Signer, *, made: str | None = None, parents: Iterable[str] = ()) -> Statement:
-        """Sign a statement and keep it. It is never younger than what it rests on.
+        """Sign a statement and keep it. It is never older than what it rests on, nor than its author's last one.
 
         Args:
             parents: statements that it rests on, beside those that it names itself.
 
         Raises:
             StoreError: there is no room or no permission.
+            UsageError: it would be older, because a clock is wrong.
+            Damaged: something that it rests on is not there.
         """
+        made, previous, parents = made or now(), self.head(signer.keyid), tuple(parents)
+        for digest in (*about.parents(), *parents, *([previous] if previous else [])):
+            if (before := self.statement(digest)).made > made:
+                raise UsageError(
+                    f"the {before.kind} before this was made at {before.made}, and here it is {made}",
+                    where=self.store.name(self.store.statement_path(digest)),
+                    remedy="one of the two clocks is wrong: set this machine's, or wait until that time",
+                )
         draft = drafted(
             about,
             author=signer.name,
             keyid=signer.keyid,
-            previous=self.head(signer.keyid),
-            made=made or now(),
-            extra_parents=tuple(parents),
+            previous=previous,
+            made=made,
+            extra_parents=parents,
         )
         content = sign(draft, signer)
         digest = self.store.put_statement(content)
