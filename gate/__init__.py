@@ -15,9 +15,11 @@ from gate.version import __version__
 
 if TYPE_CHECKING:
     from gate.admission.result import AdmissionResult, RuleOutcome
+    from gate.verbs.admit import admit
     from gate.verbs.check import check
     from gate.verbs.diff import diff
     from gate.verbs.fix import fix
+    from gate.verbs.snapshot import open_snapshot
 
 __all__ = [
     "AdmissionResult",
@@ -28,15 +30,19 @@ __all__ = [
     "RuleOutcome",
     "UsageError",
     "__version__",
+    "admit",
     "check",
     "diff",
     "fix",
+    "open_snapshot",
 ]
 
 _LAZY = {
+    "admit": "gate.verbs.admit",
     "check": "gate.verbs.check",
     "diff": "gate.verbs.diff",
     "fix": "gate.verbs.fix",
+    "open_snapshot": "gate.verbs.snapshot",
     "AdmissionResult": "gate.admission.result",
     "RuleOutcome": "gate.admission.result",
 }

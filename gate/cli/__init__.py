@@ -13,6 +13,7 @@ from gate.errors import GateError
 from gate.version import __version__
 
 COMMANDS = {
+    "admit": ("gate.cli.admit", "Judge a dataset and seal it as a snapshot that cannot change."),
     "cache": ("gate.cli.cache", "Show and clear what is kept between runs."),
     "check": ("gate.cli.check", "Judge a dataset: a verdict, the rows behind it, and what to do about them."),
     "diff": ("gate.cli.diff", "Compare two datasets: rows added, removed, changed or moved, and every figure."),

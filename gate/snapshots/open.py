@@ -55,12 +55,12 @@ def find_snapshot(ledger: Ledger, trust: Trust, what: str) -> str:
 
     Raises:
         UsageError: there is none, or more than one.
-        Untrusted: what the name stands for was not said by a trusted owner.
+        Untrusted: what the name stands for was not said by somebody trusted to say it.
         Damaged: a statement in the store is none.
     """
     if what in ledger.store.refs():
         ref = ledger.ref(what)
-        trust.check(ref, "owner")
+        trust.vouched(ref)
         assert isinstance(ref.about, Ref)
         return ref.about.snapshot
     digits = what.lower().removeprefix("sha256:")

@@ -21,7 +21,7 @@ from gate.provenance.envelope import Signer
 from gate.provenance.ledger import Ledger
 from gate.provenance.standing import standing
 from gate.provenance.statements import Admission, Ref, SourceRecord, now
-from gate.provenance.trust import Trust, Untrusted
+from gate.provenance.trust import Trust
 from gate.reporting.findings import masked_findings, masked_malformed
 from gate.snapshots.admitted import Admitted
 from gate.snapshots.exclusions import admits, blocked
@@ -128,20 +128,7 @@ def _place(store: Path_ | None, paths: Sequence[Path_]) -> Path:
 
 def _may(signer: Signer, trust: Trust, name: str, place: Path) -> None:
     """Say what would be in the way once everything has been judged: that can take long."""
-    known = trust.keys.get(signer.keyid)
-    if known is None or "owner" not in known.roles or (known.revoked is not None and known.revoked <= now()):
-        why = (
-            "is not in the trust file"
-            if known is None
-            else "is revoked"
-            if known.revoked is not None and known.revoked <= now()
-            else "is no owner's"
-        )
-        raise Untrusted(
-            f"the key of {signer.name} {why}, and only an owner admits a dataset",
-            where=trust.origin,
-            remedy="`gate keys trust NAME --roles owner` adds it; or sign with another (--key)",
-        )
+    trust.signer(signer.keyid, signer.name, "admission", now())
     named(name)
     if (place / "format.json").exists():
         Store(place)  # of a format that this gate knows
