@@ -9,8 +9,6 @@ from typing import TypeVar
 import orjson
 import polars as pl
 
-from gate.data.frame import Kind
-
 T = TypeVar("T")
 
 TEXTS = pl.Schema(
@@ -40,16 +38,6 @@ class Frames:
         self.malformed = malformed
         self._views: dict[str, object] = {}
         self._lock = threading.RLock()
-
-    def of_kinds(self, kinds: tuple[Kind | None, ...]) -> Frames:
-        """The rows of some kinds; `None` stands for malformed rows whose kind is not known."""
-        known = [kind for kind in kinds if kind is not None]
-        examples = self.examples.filter(pl.col("kind").is_in(known))
-        unknown = pl.col("kind").is_null() if None in kinds else pl.lit(False)
-        malformed = self.malformed.filter(pl.col("kind").is_in(known) | unknown)
-        if examples.height == self.examples.height and malformed.height == self.malformed.height:
-            return self
-        return Frames(examples, malformed)
 
     def slices(self, rows: int) -> Iterator[tuple[int, Frames]]:
         """The examples, some at a time, each with the position of its first; for work that would otherwise hold

@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 HEAVY = ("polars", "duckdb", "torch", "transformers", "great_expectations", "presidio_analyzer", "spacy", "pandas")
 
 
@@ -33,3 +35,11 @@ def test_help_takes_less_than_150_milliseconds() -> None:
         subprocess.run([sys.executable, "-m", "gate", "--help"], capture_output=True, check=True)
         times.append(time.perf_counter() - begun)
     assert min(times) < 0.15
+
+
+@pytest.mark.parametrize(("typed", "hint"), [("chek", "did you mean 'check'?"), ("zzz", "lists the commands")])
+def test_a_mistyped_command_is_told_the_nearest(typed: str, hint: str) -> None:
+    run = subprocess.run([sys.executable, "-m", "gate", typed], capture_output=True, text=True, check=False)
+    assert run.returncode == 2
+    assert f"no such command {typed!r}" in run.stderr
+    assert hint in run.stderr
