@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 
+from gate.admission.bind import BoundRule
+from gate.admission.prepare import Demand
 from gate.admission.stored import StoredDataset
 from gate.checks.base import FOUND
 from gate.data.frame import Kind
@@ -105,6 +107,8 @@ class AdmissionResult:
     """None where there is no base: everything is new."""
     folders: Folders = field(default_factory=Folders)
     """Where policies and suites were found, and where the templates of its report are looked for."""
+    applied: tuple[tuple[BoundRule, Demand], ...] = ()
+    """The rules that had a file to judge, for the kinds that are there, and what each asked of every file."""
 
     def __repr__(self) -> str:
         """What a person at a prompt wants to know; the frames have representations of their own."""

@@ -26,6 +26,7 @@ from gate.admission.run import Ran, applied, findings_of, ordered, run_rules
 from gate.admission.sources import Sources, gather
 from gate.admission.stored import StoredDataset
 from gate.admission.verdict import judge
+from gate.admission.waived import waived
 from gate.checks.base import Context, Measurement, no_reviews
 from gate.data.columns import ColumnMap
 from gate.data.frame import KINDS, Kind
@@ -36,6 +37,7 @@ from gate.folders import Folders
 from gate.policy.model import Policy
 from gate.policy.select import policy_for
 from gate.policy.settings import Settings, find_settings
+from gate.provenance.statements import Statement, written
 from gate.store.places import open_cache, size_limit
 from gate.verbs.base import Base, open_base, settled
 from gate.version import __version__
@@ -59,6 +61,7 @@ def check(
     base: Path_ | None = None,
     home: Path_ | None = None,
     reviews: pl.DataFrame | None = None,
+    waivers: Sequence[Statement] = (),
     keep_source: bool = False,
     stdin: BinaryIO | None = None,
     on_stage: OnStage = lambda stage, done, total: None,
@@ -74,6 +77,7 @@ def check(
         base: a git revision or a folder to compare with: only what is new counts, and the base's rules judge.
         home: where `gate.yaml`, rules and the cache are looked for from, instead of the first path.
         reviews: what trusted people said of examples (schema gate.checks.base.REVIEWS), for `spot_check`.
+        waivers: of trusted people; the findings that those that hold now cover do not count.
         keep_source: keep every record as it was read in the examples of the result's dataset.
         stdin: what `-` reads, standard input by default.
         on_stage: told how far the work is.
@@ -123,7 +127,8 @@ def check(
             old = others[0] if others else None
             if old is not None:
                 mark_old(dataset, old)
-            ran = run_rules(applied(demanded.pairs, dataset), dataset, old, context, store, on_stage)
+            pairs = applied(demanded.pairs, dataset)
+            ran = run_rules(pairs, dataset, old, context, store, on_stage)
             figures = profiled(demanded.profile, dataset, store)
             comparison, before, own = None, [], None
             if against is not None and old is not None:
@@ -132,6 +137,7 @@ def check(
                 comparison = _comparison(against, dataset, old, ran, before, profiled(demanded.profile, old, store))
                 found = against.changes(find_settings(start), demanded.files)
                 own = judged(found, place=against.place(dataset.root))
+            ran = waived(ran, waivers, written(started))
             dataset.root = _near(dataset.root)
     except BaseException:
         store.close()
@@ -162,6 +168,7 @@ def check(
         fail_on=fail_on,
         comparison=comparison,
         folders=demanded.folders,
+        applied=tuple(pairs),
     )
 
 
