@@ -10,12 +10,20 @@ from pathlib import Path
 import polars as pl
 
 from gate.admission.keys import part_key
-from gate.admission.prepare import Demand, Prepared, PreparedFile, Reading
+from gate.admission.prepare import Demand, Prepared, PreparedFile, Reading, prepare
 from gate.admission.shards import read_shards
 from gate.admission.sources import Sources
 from gate.data.corpus import ROWS, Corpus, Shard
 from gate.data.frame import EXAMPLES, MALFORMED, SkippedFile, SourceFile
+from gate.engines.local import LocalEngine
+from gate.errors import GateError
 from gate.store.cache import Cache
+
+
+class NotMeasured(GateError):
+    """What has to be known of a file could not be worked out; the data was judged by then."""
+
+    exit_code = 4
 
 
 class StoredDataset:
@@ -27,8 +35,21 @@ class StoredDataset:
         self.files: tuple[SourceFile, ...] = tuple(file.source for file in prepared.files)
         self.skipped: tuple[SkippedFile, ...] = tuple(sorted(prepared.skipped, key=lambda one: one.path))
         self.prepared = prepared
-        self._reading = reading
+        self._sources, self._reading = sources, reading
         self._old: list[pl.Series] | None = None
+
+    def prepare(self, demands: Sequence[Demand], engine: LocalEngine) -> None:
+        """Have what more is wanted of every file in the cache, after the dataset was judged; from the rows there, so
+        that no file is read again.
+
+        Raises:
+            NotMeasured: a check could not look at a file.
+            CacheError, WorkerLost, GateError: as `gate.admission.prepare.prepare`.
+        """
+        (prepared,) = prepare([self._sources], demands, self._reading, engine)
+        for crash in prepared.crashes.values():
+            raise NotMeasured(crash.reason)
+        self.prepared = prepared
 
     @property
     def keys(self) -> list[str]:
