@@ -11,7 +11,7 @@ import hashlib
 import polars as pl
 
 _OF_EXAMPLE = ("rule", "code", "id", "field", "start", "end", "partner")
-_OF_REST = ("rule", "code", "file", "row", "field", "start", "end", "group", "message", "evidence")
+_OF_REST = ("rule", "code", "file", "row", "field", "start", "end", "group", "message")
 _DIGITS = 6
 """Significant digits that tell scores apart: numbers that were added up in another order differ in the last of many."""
 
@@ -20,9 +20,9 @@ def finding_ids(findings: pl.DataFrame) -> pl.Series:
     """The id (SHA-256, 64 hex digits) of each finding; no two are the same.
 
     About an example it follows from rule, code, content id, field, span and partner. About a row that could not be
-    read, a file or the dataset as a whole, it follows from rule, code, file, row, field, span, group, message,
-    evidence and score: one that is worse is another finding. Those that are the same in all this are numbered in the
-    order of their files and rows.
+    read, a file or the dataset as a whole, it follows from rule, code, file, row, field, span, group, message and
+    score: one that is worse is another finding. Those that are the same in all this are numbered in the order of their
+    files and rows. Evidence is no part of it, since it may be masked once more on its way to a reader.
 
     Args:
         findings: schema gate.admission.result.FINDINGS; all of a rule's, since a part may be numbered otherwise. A
@@ -52,7 +52,7 @@ def _part(name: str) -> pl.Expr:
 
 def _score(findings: pl.DataFrame) -> pl.Series:
     """The scores of what is about no example, by their first digits."""
-    scores = findings.select(pl.when(pl.col("id").is_null()).then("score")).to_series()
+    scores = findings.select(pl.when(pl.col("id").is_null()).then("score").fill_nan(None)).to_series()
     # A loop over distinct scores of files and datasets, which are few.
     written = {score: f"{score + 0.0:.{_DIGITS}g}" for score in scores.drop_nulls().unique()}
     text = scores.replace_strict(list(written), list(written.values()), return_dtype=pl.String, default=None)

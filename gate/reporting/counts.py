@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
-from gate.admission.result import AdmissionResult, Comparison
+from gate.admission.result import AdmissionResult, Comparison, RuleOutcome
 from gate.checks.base import SEVERITIES
 from gate.reporting.inert import one_line
 
@@ -28,12 +30,21 @@ def found_in(findings: pl.DataFrame) -> str:
 
 
 def findings_told(result: AdmissionResult) -> str:
-    """How many findings there are; with a base, new, unchanged and fixed ones apart."""
-    if result.comparison is None:
-        return found_in(result.findings)
-    new = result.findings.filter(pl.col("state") == "new")
-    unchanged, fixed = result.findings.height - new.height, result.comparison.fixed.height
-    return f"new: {found_in(new)}; unchanged: {unchanged:,}; fixed: {fixed:,}"
+    """How many findings there are; waived ones apart, and with a base new, unchanged and fixed ones."""
+    states = result.findings["state"].cast(pl.String)
+    waived, unchanged = int((states == "waived").sum()), int((states == "unchanged").sum())
+    new = result.findings.filter(~states.is_in(["waived", "unchanged"]).fill_null(False))
+    told = [found_in(new)] if result.comparison is None else [f"new: {found_in(new)}", f"unchanged: {unchanged:,}"]
+    told += [f"waived: {waived:,}"] if waived else []
+    return "; ".join(told if result.comparison is None else [*told, f"fixed: {result.comparison.fixed.height:,}"])
+
+
+def flagged_told(outcomes: Sequence[RuleOutcome]) -> str:
+    """`3 of 1,200 flagged, 0 tolerated, 2 waived` for all ends of one rule."""
+    flagged, examined = sum(each.flagged for each in outcomes), sum(each.examined for each in outcomes)
+    waived = sum(each.waived for each in outcomes)
+    told = f"{flagged:,} of {examined:,} flagged, {sum(each.tolerated for each in outcomes):,} tolerated"
+    return f"{told}, {waived:,} waived" if waived else told
 
 
 def base_told(comparison: Comparison) -> str:

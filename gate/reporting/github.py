@@ -14,11 +14,12 @@ from pathlib import Path
 import polars as pl
 
 from gate.admission.result import AdmissionResult, RuleOutcome
-from gate.reporting.counts import base_told, findings_told
+from gate.reporting.counts import base_told, findings_told, flagged_told
 from gate.reporting.inert import one_line
 from gate.reporting.levels import Level, in_order, level_of
 from gate.reporting.located import Located, located, named
 from gate.reporting.markdown import summary
+from gate.reporting.waivers import waivers_used
 from gate.reporting.worst import worst_of_each
 
 SHOWN = 10
@@ -52,6 +53,7 @@ def to_github(result: AdmissionResult) -> str:
     blocked = any(each.level == "error" for each in annotations)
     told = [one_line(result.reason, 600), findings_told(result)]
     told += [base_told(result.comparison)] if result.comparison else []
+    told += [one.sentence for one in waivers_used(result)]
     last = "error" if result.exit_code != 0 and not blocked else "notice"
     annotations.append(Annotation(last, f"gate: {result.verdict}", "; ".join(told)))
     return "".join(f"{each}\n" for each in annotations)
@@ -70,13 +72,14 @@ def publish(result: AdmissionResult) -> None:
     if path := os.environ.get("GITHUB_OUTPUT"):
         # Words and numbers of gate's own only: a line feed in a value would set an output of somebody's choosing.
         comparison = result.comparison
-        new = result.findings.filter(pl.col("state") == "new").height
+        states = result.findings["state"].cast(pl.String)
         outputs = {
             "verdict": result.verdict,
             "exit-code": result.exit_code,
-            "new": new,
-            "unchanged": result.findings.height - new,
+            "new": int((states == "new").sum()),
+            "unchanged": int((states == "unchanged").sum()),
             "fixed": comparison.fixed.height if comparison else 0,
+            "waived": int((states == "waived").sum()),
         }
         _append(Path(path), "".join(f"{name}={value}\n" for name, value in outputs.items()))
 
@@ -115,8 +118,7 @@ def _of_rule(level: Level, outcomes: Sequence[RuleOutcome], worst: Located | Non
     stopped = next((outcome for outcome in outcomes if outcome.status == "errored"), None)
     if stopped is not None:
         return Annotation(level, f"gate: {rule} could not be judged", one_line(stopped.reason or "", 600))
-    flagged, examined = sum(each.flagged for each in outcomes), sum(each.examined for each in outcomes)
-    counts = f"{flagged:,} of {examined:,} flagged, {sum(each.tolerated for each in outcomes):,} tolerated"
+    counts = flagged_told(outcomes)
     explain = f"What it means, and what to do: gate rules explain {rule}"
     if worst is None:
         return Annotation(level, f"gate: {rule}", f"{counts}\n{explain}")

@@ -26,7 +26,12 @@ def to_gitlab(result: AdmissionResult) -> bytes:
     somewhere = _somewhere(result)
     issues = [
         _issue(
-            each.sentence, each.rule, each.fingerprint, _SEVERITIES[each.severity], each.path or somewhere, each.line
+            each.sentence if each.waived is None else f"{each.sentence} ({each.waived})",
+            each.rule,
+            each.fingerprint,
+            _SEVERITIES["info" if each.state == "waived" else each.severity],
+            each.path or somewhere,
+            each.line,
         )
         for each in located(result, findings.head(MOST))
     ]

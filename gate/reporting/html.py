@@ -19,6 +19,7 @@ from gate.reporting.inert import one_line
 from gate.reporting.json_report import profile_of
 from gate.reporting.kinds import kinds_of
 from gate.reporting.page import Limits, page
+from gate.reporting.waivers import moment
 
 LARGEST = 2_000_000
 """Bytes of a report; where a sample is larger, a smaller one is taken."""
@@ -61,7 +62,9 @@ def _render(result: AdmissionResult, folders: Folders, drawn: Sequence[Chart], l
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(number=_number, share=_share, bytes=_bytes, line=one_line, score=_score, figure=_figure)
+    environment.filters.update(
+        number=_number, share=_share, bytes=_bytes, line=one_line, score=_score, figure=_figure, moment=moment
+    )
     try:
         template = environment.get_template("admission.html.j2")
         return template.render(

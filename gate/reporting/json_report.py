@@ -6,7 +6,9 @@ import re
 from typing import cast
 
 import orjson
+import polars as pl
 
+from gate.admission.finding_ids import finding_ids
 from gate.admission.result import AdmissionResult, Comparison, RuleOutcome
 from gate.data.frame import SourceFile
 from gate.policy.model import Policy
@@ -22,8 +24,10 @@ from gate.reporting.schema import (
     ResultDocument,
     RuleEntry,
     SkippedEntry,
+    WaiverEntry,
     result_schema,
 )
+from gate.reporting.waivers import UsedWaiver, waivers_used
 
 __all__ = ["document", "figures_of", "profile_of", "result_schema", "to_json"]
 
@@ -51,13 +55,14 @@ def document(result: AdmissionResult) -> ResultDocument:
         seconds=round(result.seconds, 3),
         root=_valid(result.dataset.root),
         rules=[_rule(outcome) for outcome in result.outcomes],
-        findings=cast(list[FindingEntry], masked_findings(result.findings).to_dicts()),
+        findings=_findings(result.findings, finding_ids(result.findings)),
         files=[_file(file) for file in result.dataset.files],
         skipped=[SkippedEntry(path=_valid(each.path), reason=_valid(each.reason)) for each in result.dataset.skipped],
         malformed=cast(list[MalformedEntry], masked_malformed(result.dataset.malformed).to_dicts()),
         policies={kind: _policy(policy) for kind, policy in result.policies.items()},
         profile=profile_of(result),
         comparison=None if result.comparison is None else _comparison(result.comparison),
+        waivers=[_waiver(each) for each in waivers_used(result)],
     )
 
 
@@ -88,6 +93,7 @@ def _rule(outcome: RuleOutcome) -> RuleEntry:
         examined=outcome.examined,
         flagged=outcome.flagged,
         unchanged=outcome.unchanged,
+        waived=outcome.waived,
         fixed=outcome.fixed,
         tolerated=outcome.tolerated,
         reason=None if outcome.reason is None else _valid(outcome.reason),
@@ -106,8 +112,18 @@ def _comparison(comparison: Comparison) -> ComparisonEntry:
         new=comparison.new,
         unchanged=comparison.unchanged,
         removed=comparison.removed,
-        fixed=cast(list[FindingEntry], masked_findings(comparison.fixed).to_dicts()),
+        fixed=_findings(comparison.fixed, pl.lit(None).alias("finding")),
         profile=figures_of(comparison.profile),
+    )
+
+
+def _findings(findings: pl.DataFrame, ids: pl.Series | pl.Expr) -> list[FindingEntry]:
+    return cast(list[FindingEntry], masked_findings(findings).select(ids, pl.all()).to_dicts())
+
+
+def _waiver(used: UsedWaiver) -> WaiverEntry:
+    return WaiverEntry(
+        statement=used.statement, rule=used.rule, by=used.by, made=used.made, until=used.until, why=used.why
     )
 
 

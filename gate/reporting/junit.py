@@ -12,11 +12,12 @@ from xml.etree import ElementTree
 import polars as pl
 
 from gate.admission.result import AdmissionResult, RuleOutcome
-from gate.reporting.counts import base_told, findings_told
+from gate.reporting.counts import base_told, findings_told, flagged_told
 from gate.reporting.inert import one_line
 from gate.reporting.kinds import kinds_of
 from gate.reporting.levels import in_order, level_of
 from gate.reporting.located import located, named
+from gate.reporting.waivers import waivers_used
 from gate.reporting.worst import worst_first
 
 LISTED = 20
@@ -58,7 +59,7 @@ def _case(outcome: RuleOutcome, result: AdmissionResult, findings: pl.DataFrame)
     case = ElementTree.Element(
         "testcase", classname=_plain(f"gate.{rule.check}"), name=_plain(name), time=f"{outcome.seconds:.3f}"
     )
-    counts = f"{outcome.flagged:,} of {outcome.examined:,} flagged, {outcome.tolerated:,} tolerated"
+    counts = flagged_told([outcome])
     if outcome.status == "errored":
         ElementTree.SubElement(
             case, "error", type="errored", message=_plain(outcome.reason or "it could not be judged")
@@ -68,7 +69,7 @@ def _case(outcome: RuleOutcome, result: AdmissionResult, findings: pl.DataFrame)
     elif level_of(outcome, result) == "error":
         failure = ElementTree.SubElement(case, "failure", type=rule.severity, message=counts)
         failure.text = _listed(outcome, result, findings)
-    elif outcome.flagged:
+    elif outcome.flagged or outcome.waived:
         ElementTree.SubElement(case, "system-out").text = f"{counts}\n{_listed(outcome, result, findings)}"
     return case
 
@@ -78,6 +79,7 @@ def _listed(outcome: RuleOutcome, result: AdmissionResult, findings: pl.DataFram
     lines = [f"{each.place}: {each.sentence}" for each in located(result, own.head(LISTED))]
     if own.height > LISTED:
         lines.append(f"and {own.height - LISTED:,} more")
+    lines += [one.sentence for one in waivers_used(result) if one.rule == outcome.rule.id]
     return _legal("\n".join([*lines, f"gate rules explain {one_line(outcome.rule.id)}"]))
 
 

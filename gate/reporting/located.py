@@ -19,6 +19,7 @@ from gate.admission.result import AdmissionResult
 from gate.data.frame import SourceFile
 from gate.reporting.findings import masked_findings
 from gate.reporting.inert import one_line
+from gate.reporting.waivers import sentences_of, with_ids
 
 _NAME = "name_"
 _WORKSPACES = ("GITHUB_WORKSPACE", "CI_PROJECT_DIR")  # of GitHub's and GitLab's runners
@@ -43,6 +44,8 @@ class Located:
     remedy: str
     fingerprint: str
     """64 hex digits, unique among all findings of a result."""
+    waived: str | None = None
+    """By whom, until when and why, where a waiver covers it."""
 
     @property
     def place(self) -> str:
@@ -67,7 +70,8 @@ def named(result: AdmissionResult) -> pl.DataFrame:
     content = pl.coalesce("id", "digest", "file").fill_null("")
     parts = [pl.col("rule"), pl.col("code").fill_null(""), content, pl.col("field").fill_null("")]
     numbered = (
-        result.findings.with_row_index("order_")
+        with_ids(result)
+        .with_row_index("order_")
         .join(digests, on=["file", "row"], how="left", maintain_order="left", nulls_equal=True)
         .with_columns(pl.concat_str(parts, separator="\x1f").alias(_NAME))
         .sort("file", "row", "start", "order_", nulls_last=True)
@@ -85,7 +89,8 @@ def located(result: AdmissionResult, findings: pl.DataFrame) -> list[Located]:
         _lines(result, findings), on=["file", "row"], how="left", maintain_order="left", nulls_equal=True
     )
     path_of = repository_paths(result)
-    return [_located(row, path_of) for row in placed.iter_rows(named=True)]
+    waived = sentences_of(result, placed)
+    return [_located(row, path_of, by) for row, by in zip(placed.iter_rows(named=True), waived, strict=True)]
 
 
 def repository_paths(result: AdmissionResult) -> Mapping[str, str]:
@@ -139,7 +144,7 @@ def _lines(result: AdmissionResult, findings: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([rows, bad]).unique(["file", "row"])
 
 
-def _located(row: dict[str, object], path_of: Mapping[str, str]) -> Located:
+def _located(row: dict[str, object], path_of: Mapping[str, str], waived: str | None) -> Located:
     def text(name: str, limit: int) -> str | None:
         return None if row[name] is None else one_line(str(row[name]), limit)
 
@@ -161,4 +166,5 @@ def _located(row: dict[str, object], path_of: Mapping[str, str]) -> Located:
         evidence=text("evidence", 160),
         remedy=str(row["remedy"]),
         fingerprint=hashlib.sha256(str(row[_NAME]).encode("utf-8", "surrogatepass")).hexdigest(),
+        waived=waived,
     )

@@ -16,11 +16,12 @@ import polars as pl
 from gate.admission.result import AdmissionResult, RuleOutcome
 from gate.folders import Folders
 from gate.reporting.changes import RISKS, Change, changes
-from gate.reporting.counts import counted, findings_told, rows_told
+from gate.reporting.counts import counted, findings_told, flagged_told, rows_told
 from gate.reporting.findings import masked_findings
 from gate.reporting.inert import one_line
 from gate.reporting.levels import in_order, level_of
 from gate.reporting.located import Located, located, named
+from gate.reporting.waivers import waivers_used
 from gate.reporting.worst import worst_first
 
 LIMIT = 60_000
@@ -105,7 +106,7 @@ class _Text:
 
 
 def _nothing_to_say(result: AdmissionResult) -> bool:
-    if result.verdict != "pass" or any(level_of(outcome, result) for outcome in result.outcomes):
+    if result.verdict != "pass" or result.waivers or any(level_of(outcome, result) for outcome in result.outcomes):
         return False
     comparison = result.comparison
     return comparison is None or (comparison.new == 0 and comparison.removed == 0 and comparison.fixed.is_empty())
@@ -131,6 +132,7 @@ def _told(result: AdmissionResult, folders: Folders | None, limit: int) -> str:
                 _rule(text, outcome, result, findings)
     _changes(text, changes(result, folders))
     _fixed(text, result)
+    text.add_list("\n#### Waivers\n\n", [f"- {code(one.sentence)}\n" for one in waivers_used(result)[:RULES]], "")
     _rules(text, outcomes, compared=result.comparison is not None)
     return str(text)
 
@@ -145,7 +147,7 @@ def _rule(text: _Text, outcome: RuleOutcome, result: AdmissionResult, findings: 
     opened = " open" if level_of(outcome, result) == "error" else ""
     # Within one block of HTML, where no Markdown is read: escaped as HTML is.
     name = f"<b><code>{html.escape(one_line(rule.id, 120))}</code></b>"
-    counts = f"{outcome.flagged:,} of {outcome.examined:,} flagged, {outcome.tolerated:,} tolerated"
+    counts = flagged_told([outcome])
     lines = [f"- {_finding(each)}\n" for each in located(result, own.head(LISTED))]
     if own.height > LISTED:
         lines.append(f"- and {own.height - LISTED:,} more\n")
@@ -189,11 +191,14 @@ def _fixed(text: _Text, result: AdmissionResult) -> None:
 
 def _rules(text: _Text, outcomes: Sequence[RuleOutcome], *, compared: bool) -> None:
     names = ("new", "unchanged", "fixed") if compared else ("flagged",)
+    waiving = any(outcome.waived for outcome in outcomes)
+    names = (*names, "waived") if waiving else names
     header = " | ".join(("rule", *names, "examined", "tolerated", "ended"))
     lines = []
     for outcome in outcomes[:RULES]:
         judged = outcome.status not in ("errored", "skipped")
         counts = (outcome.flagged, outcome.unchanged, outcome.fixed) if compared else (outcome.flagged,)
+        counts = (*counts, outcome.waived) if waiving else counts
         figures = (*counts, outcome.examined, outcome.tolerated)
         numbers = " | ".join(f"{number:,}" if judged else "–" for number in figures)
         lines.append(f"| {cell(one_line(outcome.rule.id, 120))} | {numbers} | {outcome.status} |\n")

@@ -21,6 +21,7 @@ from gate.reporting.excerpts import Excerpts, Piece, excerpts
 from gate.reporting.findings import masked_findings, masked_malformed
 from gate.reporting.inert import one_line
 from gate.reporting.levels import STATUSES, in_order
+from gate.reporting.waivers import UsedWaiver, waivers_used
 from gate.reporting.worst import worst_first
 
 
@@ -55,8 +56,8 @@ class Row:
     """One finding."""
 
     severity: str
-    unchanged: bool
-    """The base has it too, so that it does not count."""
+    state: str
+    """`unchanged`: the base has it too; `waived`: a waiver covers it. Only `new` counts."""
     place: str
     field: str | None
     code: str
@@ -77,6 +78,8 @@ class Group:
     total: int
     unchanged: int
     """How many of them the base has too."""
+    waived: int
+    """How many of them a waiver covers."""
     codes: tuple[tuple[str, int], ...]
     """How often each code was found, the most frequent first."""
     rows: tuple[Row, ...]
@@ -116,6 +119,9 @@ class Page:
     """Each policy with the kinds it judged."""
     unchanged: int
     """Findings that the base has too."""
+    waived: int
+    """Findings that a waiver covers."""
+    waivers: tuple[UsedWaiver, ...]
     changes: tuple[Change, ...]
     """Figures that differ from the base's, the riskiest first."""
     changes_total: int
@@ -158,6 +164,8 @@ def page(result: AdmissionResult, drawn: Sequence[Chart], limits: Limits, folder
         skipped_total=len(dataset.skipped),
         policies=_policies(result.policies),
         unchanged=result.findings.filter(pl.col("state") == "unchanged").height,
+        waived=result.findings.filter(pl.col("state") == "waived").height,
+        waivers=tuple(waivers_used(result)),
         changes=changed[: limits.changes],
         changes_total=len(changed),
         fixed=() if gone is None else _fixed(gone.head(limits.fixed)),
@@ -198,6 +206,7 @@ def _groups(result: AdmissionResult, outcomes: Sequence[RuleOutcome], limits: Li
                 why=outcome.rule.why if outcome else "",
                 total=found.height,
                 unchanged=found.filter(pl.col("state") == "unchanged").height,
+                waived=found.filter(pl.col("state") == "waived").height,
                 codes=tuple((one_line(code or "–", 60), count) for code, count in codes.iter_rows()),
                 rows=tuple(_row(row, texts, limits) for row in masked_findings(samples[rule]).iter_rows(named=True)),
                 clusters=paired[rule].side_by_side(texts, limits.text),
@@ -215,7 +224,7 @@ def _row(finding: dict[str, object], texts: Excerpts, limits: Limits) -> Row:
     evidence, score = text("evidence"), finding["score"]
     return Row(
         severity=str(finding["severity"]),
-        unchanged=finding["state"] == "unchanged",
+        state=str(finding["state"] or "new"),
         place=place_of(finding["file"], finding["row"]),
         field=None if finding["field"] is None else one_line(str(finding["field"]), 80),
         code=one_line(text("code") or "", 60),

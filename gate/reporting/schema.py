@@ -37,6 +37,8 @@ class RuleEntry(TypedDict):
     """Distinct examples with a new finding at the rule's own severity."""
     unchanged: int
     """The same with findings that the base has too, which do not count; 0 where there is no base."""
+    waived: int
+    """The same with findings that waivers cover, which do not count."""
     fixed: int
     """Findings of the base that are gone."""
     tolerated: int
@@ -54,6 +56,9 @@ class RuleEntry(TypedDict):
 class FindingEntry(TypedDict):
     """One rule not met, at one example, one file, or the dataset as a whole."""
 
+    finding: str | None
+    """The finding's id (SHA-256, hex), by which `gate waive` names it: the same problem has the same in any run. Null
+    for a finding of the base that is gone."""
     rule: str
     code: str
     """What exactly; `gate rules explain RULE` says what each code means."""
@@ -78,7 +83,7 @@ class FindingEntry(TypedDict):
     remedy: Remedy
     state: State | None
     """`unchanged`: it involves only rows that the base has too, and does not count. Everything is `new` where there is
-    no base. Null for a finding of the base that is gone."""
+    no base. `waived`: a waiver covers it, and it does not count. Null for a finding of the base that is gone."""
 
 
 @with_config(_DOCUMENTED)
@@ -227,6 +232,21 @@ class ComparisonEntry(TypedDict):
 
 
 @with_config(_DOCUMENTED)
+class WaiverEntry(TypedDict):
+    """A waiver that covers a finding."""
+
+    statement: str
+    """The digest of the signed statement."""
+    rule: str
+    by: str
+    made: str
+    """UTC, RFC 3339."""
+    until: str
+    """From then on it covers nothing."""
+    why: str
+
+
+@with_config(_DOCUMENTED)
 class ResultDocument(TypedDict):
     """The judgement of a dataset."""
 
@@ -252,6 +272,8 @@ class ResultDocument(TypedDict):
     profile: Profile
     comparison: ComparisonEntry | None
     """Null where there was no base to compare with."""
+    waivers: list[WaiverEntry]
+    """Those that the verdict rests on, the oldest first."""
 
 
 def result_schema() -> dict[str, object]:

@@ -21,6 +21,7 @@ from gate.reporting.findings import masked_findings
 from gate.reporting.inert import one_line as _one_line
 from gate.reporting.kinds import kinds_of
 from gate.reporting.progress import Progress
+from gate.reporting.waivers import waivers_used
 from gate.reporting.worst import worst_of_each
 
 __all__ = ["Progress", "render"]
@@ -63,6 +64,8 @@ def render(result: AdmissionResult, console: Console) -> None:
     console.print()
     console.print(_compared_rules(result) if result.comparison is not None else _rules(result))
     _reasons(result.outcomes, console)
+    for waiver in waivers_used(result):
+        console.print(Text(one_line(waiver.sentence), style="yellow"))
     _worst(result, console)
     _counts(result, console)
     _next(result, console)
@@ -72,13 +75,15 @@ def _rules(result: AdmissionResult) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     table.add_column("rule", overflow="fold")
     table.add_column("rows", overflow="fold", max_width=12)
-    for name in ("flagged", "examined", "tolerated"):
+    waiving = any(outcome.waived for outcome in result.outcomes)
+    for name in ("flagged", *(("waived",) if waiving else ()), "examined", "tolerated"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     # In the order of the table's colours: what blocks first.
     for outcome in sorted(result.outcomes, key=lambda outcome: list(STATUS_STYLES).index(outcome.status)):
         judged = outcome.status not in ("errored", "skipped")
-        numbers = (outcome.flagged, outcome.examined, outcome.tolerated)
+        waived = (outcome.waived,) if waiving else ()
+        numbers = (outcome.flagged, *waived, outcome.examined, outcome.tolerated)
         table.add_row(
             Text(one_line(outcome.rule.id)),
             Text(kinds_of(outcome, result), style="dim"),
@@ -92,13 +97,15 @@ def _compared_rules(result: AdmissionResult) -> Table:
     """The rules where there is a base: what is new counts, what is unchanged or fixed is told."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     table.add_column("rule", overflow="fold")
-    for name in ("new", "unchanged", "fixed", "examined", "tolerated"):
+    waiving = any(outcome.waived for outcome in result.outcomes)
+    for name in ("new", "unchanged", *(("waived",) if waiving else ()), "fixed", "examined", "tolerated"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     ids = [outcome.rule.id for outcome in result.outcomes]
     for outcome in sorted(result.outcomes, key=lambda outcome: list(STATUS_STYLES).index(outcome.status)):
         judged = outcome.status not in ("errored", "skipped")
-        numbers = (outcome.flagged, outcome.unchanged, outcome.fixed, outcome.examined, outcome.tolerated)
+        waived = (outcome.waived,) if waiving else ()
+        numbers = (outcome.flagged, outcome.unchanged, *waived, outcome.fixed, outcome.examined, outcome.tolerated)
         rule = Text(one_line(outcome.rule.id))
         if ids.count(outcome.rule.id) > 1:
             rule.append(f" {kinds_of(outcome, result)}", style="dim")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 _ORDER = (
-    pl.col("state").to_physical().fill_null(0),  # new, unchanged
+    pl.col("state").to_physical().fill_null(0),  # new, unchanged, waived
     pl.col("severity").to_physical(),  # error, warning, info
     pl.col("remedy").to_physical(),  # drop, redact, fix, review
     -pl.col("score").fill_nan(None).fill_null(-1.0),
@@ -15,7 +15,8 @@ _ORDER = (
 
 
 def worst_first(findings: pl.DataFrame) -> pl.DataFrame:
-    """The findings, new ones first, by severity, then the remedy that costs most, the score, the file and the row."""
+    """The findings, new ones first and waived ones last, then by severity, the remedy that costs most, the score, the
+    file and the row."""
     return findings.sort(_ORDER, maintain_order=True)
 
 
