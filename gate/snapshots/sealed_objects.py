@@ -1,0 +1,81 @@
+"""Reads the objects that statements name, hashed as they are read, and what stands for those that were erased."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from gate.provenance.statements import Erasure, Statement
+from gate.snapshots.reach import current, erased
+from gate.store.objects import Damaged, Store
+
+LARGEST = 8 << 30
+"""Bytes of an object that is looked into: a guard, some hundred times what gate writes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """An object as it is now."""
+
+    name: str
+    """Its file in the store."""
+    content: bytes
+    erasure: Statement | None = None
+    """The tombstone of what was here before, and of which this is what is left."""
+
+    @property
+    def told(self) -> str:
+        """What is to be said of one that was erased from; empty where it is as it was sealed."""
+        if self.erasure is None:
+            return ""
+        return f"examples were erased from it on {self.erasure.made[:10]} by {self.erasure.author}"
+
+
+class Objects:
+    """The objects of a store. Counts what it has read; safe in several threads.
+
+    Args:
+        erasures: by people who may erase; others' change nothing.
+    """
+
+    def __init__(self, store: Store, erasures: Iterable[Statement] = ()) -> None:
+        self.store = store
+        self.erasures = tuple(erasures)
+        self.gone = erased(self.erasures)
+        self.seen: dict[str, int] = {}
+        """Bytes of each different object that was hashed, by digest."""
+        self._lock = threading.Lock()
+
+    def erased_examples(self) -> set[str]:
+        """The content ids that tombstones name."""
+        return {each for one in self.erasures if isinstance(one.about, Erasure) for each in one.about.examples}
+
+    def read(self, digest: str, kind: str) -> Content:
+        """The content of an object, or of what stands for it.
+
+        Raises:
+            Damaged: it is missing, not what its name says, too large; or it was to be erased and is still there.
+        """
+        last, erasure = current(digest, self.gone), None
+        old = digest
+        while old != last:
+            path, erasure = self.store.path(old, kind), self.gone[old].by
+            if path.exists():
+                raise Damaged(
+                    "it was to be erased, and is still (or again) there",
+                    where=self.store.name(path),
+                    remedy="run `gate erase` with the same ids again: it finishes what was begun",
+                )
+            old = self.gone[old].replacement
+        path = self.store.path(last, kind)
+        if path.is_file() and path.stat().st_size > LARGEST:
+            raise Damaged("it is too large to be an object of gate's", where=self.store.name(path))
+        content = self.store.read(last, kind)
+        self.count(last, len(content))
+        return Content(self.store.name(path), content, erasure)
+
+    def count(self, digest: str, size: int) -> None:
+        """Take note that an object was hashed."""
+        with self._lock:
+            self.seen[digest] = size

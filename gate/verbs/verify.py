@@ -1,0 +1,116 @@
+"""`gate verify`: from what a person names to what was found of everything that it rests on."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from gate.errors import UsageError
+from gate.provenance.ledger import Ledger
+from gate.provenance.statements import Admission, Ref
+from gate.provenance.trust import Trust
+from gate.snapshots.verification import Verification, Verifier
+from gate.store.objects import Damaged, Store, find_store
+from gate.verbs.surroundings import open_trust
+
+Path_ = str | os.PathLike[str]
+OnStage = Callable[[str, int, int], None]
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_SHORTEST = 8
+"""Digits of an id or digest by which something may be named."""
+_FORMAT = re.compile(rb'\{"format":[0-9]{1,9}\}\n')
+
+
+def verify(
+    what: str | None = None,
+    *,
+    store: Store | Path_ | None = None,
+    trust: Trust | Path_ | None = None,
+    trust_revision: str | None = None,
+    heads: Sequence[str] = (),
+    data: Path_ | None = None,
+    on_stage: OnStage = lambda stage, done, total: None,
+) -> Verification:
+    """Check everything that something rests on; nothing outside the store is asked, and no network.
+
+    Args:
+        what: a snapshot (its id, the first eight or more digits of it, or a name), a statement (its digest, or as many
+            digits of it), or a folder with a model; the whole store where it is not given.
+        store: its folder; else `GATE_STORE`, else the nearest `.gate` upwards of the working directory.
+        trust: the trust file; else that of a git revision (`trust_revision`, as `REV:path`), else `GATE_TRUST`.
+        heads: digests of statements or refs that somebody wrote down: each has to be there still.
+        data: the folder with the source files, to be compared with those that were judged.
+
+    Raises:
+        UsageError: no such store, or nothing of that name in it; nobody said whom to trust; a head that is no digest.
+        Damaged: the store's format.json was changed; or a model without a training statement.
+    """
+    believed = trust if isinstance(trust, Trust) else open_trust(None if trust is None else Path(trust), trust_revision)
+    place = store if isinstance(store, Store) else _open(None if store is None else Path(store))
+    for head in heads:
+        if not _DIGEST.fullmatch(head):
+            raise UsageError(f"{head[:80]!r} is no head", remedy="give all 64 digits, as `gate verify` prints them")
+    files = None if data is None else Path(data)
+    if files is not None and not files.exists():
+        raise UsageError("there is no such folder of data", where=os.fspath(files))
+    total = sum(each.bytes for each in place.objects())
+    done = 0
+
+    def on_bytes(size: int) -> None:
+        nonlocal done
+        done += size
+        on_stage("reading objects", min(done, total), total)
+
+    verifier = Verifier(Ledger(place), believed, tuple(heads), files, on_bytes)
+    return verifier.store() if what is None else _named(verifier, what)
+
+
+def _named(verifier: Verifier, what: str) -> Verification:
+    store = verifier.ledger.store
+    if what in store.refs():
+        number = max(store.refs()[what])
+        ref = verifier.refs.get(store.name(store.ref_path(what, number)))
+        if ref is None or not isinstance(ref.about, Ref):
+            return verifier.nothing(what)
+        return verifier.snapshot(ref.about.snapshot, what)
+    digits = what.lower().removeprefix("sha256:")
+    if len(digits) >= _SHORTEST and re.fullmatch(r"[0-9a-f]+", digits):
+        snapshots = {one.about.snapshot for one in verifier.statements.values() if isinstance(one.about, Admission)}
+        found = sorted(each for each in {*snapshots, *store.statements()} if each.startswith(digits))
+        if len(found) > 1:
+            listed = ", ".join(each[: len(digits) + 4] for each in found[:4])
+            raise UsageError(f"{len(found)} snapshots and statements begin with {what}: {listed}", remedy="write more")
+        if found:
+            return verifier.snapshot(found[0]) if found[0] in snapshots else verifier.statement(found[0])
+    if Path(what).is_dir():
+        # A model's folder names its training statement in a file of its own; training statements are not made yet.
+        raise Damaged(
+            "there is no training statement in it, so that nothing says what this model was made of",
+            where=os.fspath(what),
+            remedy="only models that gate trained can be verified; for a dataset, name its snapshot",
+        )
+    if verifier.unread:  # it may be the very one that is asked for
+        return verifier.nothing(what)
+    names = ", ".join(sorted(store.refs())) or "none"
+    raise UsageError(
+        f"there is no snapshot, statement or name {what[:100]!r}",
+        where=os.fspath(store.root),
+        remedy=f"names: {names}; an id takes at least {_SHORTEST} digits (`gate snapshots ls`)",
+    )
+
+
+def _open(store: Path | None) -> Store:
+    """The store, whose format.json has to be as gate writes it: nothing else vouches for that file.
+
+    Raises:
+        StoreError: there is none, or it is of another format.
+        Damaged: the file was changed.
+    """
+    root = store if store is not None else find_store(Path())
+    form = root / "format.json"
+    if form.is_file() and not _FORMAT.fullmatch(form.read_bytes()[:100]):
+        raise Damaged("it is not as gate writes it", where="format.json", remedy='it holds one line: {"format":1}')
+    return Store(root)
