@@ -41,7 +41,7 @@ CODES = {
 
 SETTINGS = "gate.yaml"
 _FOLDERS = ("rules", "reports", "trainers")
-_MARKS = ("rules/admission", "rules/expectations")
+_MARKS = ("rules/admission", "rules/expectations", "rules/snapshot.yaml")
 """What makes the folder around it one whose `rules/` are gate's (gate.policy.settings)."""
 _STORED = re.compile(r"\.gate/(keys/.+|trust[^/]*|statements/waiver[^/]*)")
 _OWNERS = re.compile(r"((\.github|\.gitlab|docs)/)?CODEOWNERS")
@@ -215,8 +215,9 @@ def _join(folder: str, name: str) -> str:
 
 
 def _is_home(folder: str, names: Collection[str]) -> bool:
-    marks = tuple(f"{_join(folder, mark)}/" for mark in _MARKS)
-    return _join(folder, SETTINGS) in names or any(name.startswith(marks) for name in names)
+    files = {_join(folder, name) for name in (SETTINGS, *_MARKS)}
+    folders = tuple(f"{_join(folder, mark)}/" for mark in _MARKS)
+    return any(name in files or name.startswith(folders) for name in names)
 
 
 def _is_home_on_disk(top: Path, folder: str) -> bool:

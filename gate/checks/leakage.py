@@ -65,20 +65,32 @@ class LeakageParams(Params):
         return banding(self.permutations, self.threshold, self.recall)
 
 
+class UnsplitParams(LeakageParams):
+    """The same where splits are still to be made: every row has features, and not only those that have a split."""
+
+    unsplit: Literal[True] = True
+
+
 def _features(frames: Frames, params: LeakageParams, context: Context) -> pl.DataFrame:
     """The sketch of each row that has a split, the hashes of its content and its prompt, and the words of its prompt:
     some 240 bytes. The sketches are those of near-duplicates, and are worked out once for both."""
+    every = isinstance(params, UnsplitParams)
     known = frames.examples["split"].is_not_null()
-    if not known.any():
+    if not every and not known.any():
         frames = Frames(frames.examples.clear(), frames.malformed)
         known = frames.examples["split"].is_not_null()
+    sketched = sketches(frames, "full", params.shingle, params.banding(), context.workers.cores)
+    features = pl.concat([sketched, frames.once("hashes for leakage", lambda: _hashes(frames))], how="horizontal")
+    return features if every else features.filter(known)
+
+
+def _hashes(frames: Frames) -> pl.DataFrame:
     parts = [
-        sketches(frames, "full", params.shingle, params.banding(), context.workers.cores),
         content_hash(frames, "full"),
         content_hash(frames, "prompt", "prompt", with_label=False),
         word_counts(frames.prompt).alias("words").to_frame(),
     ]
-    return pl.concat(parts, how="horizontal").filter(known)
+    return pl.concat(parts, how="horizontal")
 
 
 @check(

@@ -18,7 +18,7 @@ from gate.policy.yaml_file import read_yaml
 
 FILE = "gate.yaml"
 _MISNAMED = ("gate.yml", ".gate.yaml", ".gate.yml")
-_OWN_RULES = ("rules/admission", "rules/expectations")
+_OWN_RULES = ("rules/admission", "rules/expectations", "rules/snapshot.yaml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def find_settings(start: Path) -> Settings:
                 raise PolicyError(
                     "settings of this name are not read", where=str(folder / name), remedy=f"name it {FILE}"
                 )
-        if own_rules is None and any((folder / each).is_dir() for each in _OWN_RULES):
+        if own_rules is None and any((folder / each).exists() for each in _OWN_RULES):
             own_rules = folder
         if os.path.lexists(folder / ".git"):
             break
