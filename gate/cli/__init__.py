@@ -20,6 +20,7 @@ COMMANDS = {
     "fix": ("gate.cli.fix", "Write a dataset anew without what can be mended safely."),
     "init": ("gate.cli.init", "Set a repository of data up: settings, workflows, a pre-commit hook."),
     "rules": ("gate.cli.rules", "List the rules of a policy, and explain any of them."),
+    "verify": ("gate.cli.verify", "Check every byte, signature, date and count that something rests on."),
 }
 
 

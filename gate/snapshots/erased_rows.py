@@ -36,7 +36,7 @@ def without_content(rows: pl.DataFrame, ids: Collection[str]) -> pl.DataFrame:
     """
     gone = pl.col("id").is_in(list(ids))
     nothing = [pl.when(~gone).then(pl.col(name)).alias(name) for name in CONTENT]
-    return rows.with_columns(nothing).cast(dict(ADMITTED))
+    return rows.with_columns(nothing)
 
 
 def with_content(ids: Collection[str]) -> pl.Expr:
