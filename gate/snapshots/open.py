@@ -100,8 +100,8 @@ class Snapshot:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Examples of each split."""
-        return dict(self.admission.splits)
+        """Examples of each split that has any."""
+        return {split: count for split in SPLITS if (count := self.admission.splits.get(split, 0))}
 
     def examples(self, split: Split | None = None) -> Iterator[pl.DataFrame]:
         """The examples (schema gate.data.frame.EXAMPLES), a shard at a time, in the order of their files.

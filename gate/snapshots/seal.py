@@ -24,7 +24,7 @@ from gate.snapshots.exclusions import excluded
 from gate.snapshots.layout import ADMITTED, ASSIGNED, EXCLUDED, Descriptor, ShardObjects
 from gate.snapshots.manifest import snapshot_id
 from gate.snapshots.parquet import to_parquet
-from gate.store.objects import Damaged, Store
+from gate.store.objects import Store
 from gate.version import __version__
 
 MAJOR = __version__.partition(".")[0]
@@ -80,7 +80,6 @@ def seal(store: Store, contents: Contents, on_rows: Callable[[int, int], None] =
 
     Raises:
         StoreError: there is no room or no permission.
-        Damaged: an object that is there already is not what its name says.
     """
     corpus = contents.corpus
     if contents.splits.len() != corpus.rows.height:
@@ -182,20 +181,12 @@ def _put(store: Store, part: _Part, blocked: pl.DataFrame) -> _Put:
 def _kept(store: Store, content: bytes, kind: str) -> tuple[str, int]:
     """The digest of an object that is in the store now, and how many bytes that took.
 
-    One that is there already is hashed: a snapshot must not rest on an object that was damaged since.
+    One that is there already is hashed by the store, and written anew where it was damaged.
     """
     digest = hashlib.sha256(content).hexdigest()
-    path = store.path(digest, kind)
-    if path.exists():
-        try:
-            store.verified(digest, kind)
-        except Damaged as error:
-            raise Damaged(
-                error.what, where=error.where, remedy="remove this file and admit again: it is written anew"
-            ) from None
-        return digest, 0
+    known = store.path(digest, kind).exists()
     store.put(content, kind)
-    return digest, len(content)
+    return digest, 0 if known else len(content)
 
 
 def _close(contents: Contents, admitted: int, excluded: int) -> None:
