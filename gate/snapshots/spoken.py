@@ -30,10 +30,11 @@ def parts(example: Mapping[str, object]) -> list[Part]:
     found = list(_turns(example, "messages"))
     if example["kind"] != "preference" and found and found[-1].label.startswith("assistant"):
         found[-1] = Part(found[-1].label, found[-1].text, answer=True)
-    for column in ("chosen", "rejected"):
-        for part in _turns(example, column):
-            label = column if part.label == "assistant" else f"{column}, {part.label}"
-            found.append(Part(label, part.text, answer=True))
+    found += [
+        Part(column if part.label == "assistant" else f"{column}, {part.label}", part.text, answer=True)
+        for column in ("chosen", "rejected")
+        for part in _turns(example, column)
+    ]
     if isinstance(text := example["text"], str):
         found.append(Part("text", text, answer=True))
     if (label := example["label"]) is not None:

@@ -6,7 +6,6 @@ there as they were written; they may quote what they complain about, and are mas
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import polars as pl
@@ -30,12 +29,20 @@ LONGEST = 2000
 class Reviews:
     """What a store holds of people's verdicts."""
 
-    frame: pl.DataFrame
-    """Schema gate.checks.base.REVIEWS: every verdict that counts, as of the statement that it stands in."""
-    statements: tuple[Statement, ...]
-    """Those that it comes from, the oldest first."""
-    ignored: tuple[str, ...]
+    counted: tuple[tuple[Statement, pl.DataFrame], ...]
+    """Reviews that count, the oldest first, each with its verdicts (schema gate.checks.base.REVIEWS), as of the time of
+    the statement."""
+    ignored: tuple[str, ...] = ()
     """Statements that do not count, and why."""
+
+    @property
+    def frame(self) -> pl.DataFrame:
+        """Every verdict that counts (schema gate.checks.base.REVIEWS), for `check(reviews=…)`."""
+        return pl.concat([no_reviews(), *(frame for _, frame in self.counted)])
+
+    def about(self, ids: pl.Series) -> list[str]:
+        """The digests of the reviews with a verdict on one of these examples: what an admission of them rests on."""
+        return [one.digest for one, frame in self.counted if frame["id"].is_in(ids.implode()).any()]
 
 
 def said(
@@ -95,29 +102,20 @@ def reviews(ledger: Ledger, trust: Trust | None, *, at: str | None = None) -> Re
     Raises:
         Damaged: a statement in the store is none, or verdicts that count are not what it says.
     """
-    return _collected(ledger, lambda one: None if trust is None else _vouched(trust, one), at)
-
-
-def _vouched(trust: Trust, statement: Statement) -> None:
-    trust.vouched(statement)
-
-
-def _collected(ledger: Ledger, vouch: Callable[[Statement], None], at: str | None) -> Reviews:
-    frames, counted, ignored = [no_reviews()], [], []
+    counted, ignored = [], []
     for one in ledger.all():
         if not isinstance(one.about, Review) or (at is not None and one.made > at):
             continue
         try:
-            vouch(one)
+            if trust is not None:
+                trust.vouched(one)
         except Untrusted as error:
             ignored.append(str(error))
             continue
         # The moment at which it was signed: when a person clicked is their own affair, and could be any time.
-        frames.append(
-            verdicts_of(ledger, one).with_columns(at=pl.lit(one.made), reviewer=pl.lit(one.keyid)).select(list(REVIEWS))
-        )
-        counted.append(one)
-    return Reviews(pl.concat(frames), tuple(counted), tuple(ignored))
+        verdicts = verdicts_of(ledger, one).with_columns(at=pl.lit(one.made), reviewer=pl.lit(one.keyid))
+        counted.append((one, verdicts.select(list(REVIEWS))))
+    return Reviews(tuple(counted), tuple(ignored))
 
 
 def _wrong(verdicts: pl.DataFrame) -> str | None:

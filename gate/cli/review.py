@@ -1,0 +1,174 @@
+"""`gate review`: arguments in, exit code out."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from gate.cli.provenance_options import key_options, store_option, trust_options
+from gate.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from gate.verbs.review import Sample
+
+EPILOG = """\b
+Examples:
+  gate review data/ --sample 100
+  gate review data/ --stratify category --seed 7
+  gate review support-desk --trust trust.yaml
+  gate review data/ --export sheet.csv
+  gate review data/ --import sheet.csv --key 'Ana Ruiz'
+
+\b
+Keys: g good, b bad (asks why), s skip, m more, u undo, q quit. What was
+answered is kept at once; the same command goes on where it was left.
+
+\b
+Exit codes: 0 done or quit, 2 usage error, 130 interrupted (answers are kept).
+"""
+
+
+@click.command("review", epilog=EPILOG)
+@click.argument("what", nargs=-1, metavar="[PATHS|SNAPSHOT]")
+@click.option(
+    "--sample", "-n", "size", type=click.IntRange(min=1), default=100, show_default=True, help="Examples to draw."
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0, max=2**53 - 1),
+    default=0,
+    show_default=True,
+    help="Draw other examples with another number.",
+)
+@click.option(
+    "--stratify", metavar="COLUMN", help="Draw by the values of this column of the data, not by split, kind and file."
+)
+@click.option(
+    "--export",
+    "export",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE.csv",
+    help="Write the sample as a sheet for a spreadsheet instead.",
+)
+@click.option(
+    "--import",
+    "import_",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE.csv",
+    help="Take the verdicts of such a sheet, and sign them.",
+)
+@store_option
+@trust_options
+@key_options
+def command(
+    what: tuple[str, ...],
+    size: int,
+    seed: int,
+    stratify: str | None,
+    export: Path | None,
+    import_: Path | None,
+    store: Path | None,
+    trust: Path | None,
+    trust_revision: str | None,
+    key: str | None,
+) -> int:
+    """Look at a random sample of the examples, one at a time: good, bad (and why) or skip.
+
+    PATHS are data as for `gate check`; a SNAPSHOT is named by its name or id. The sample follows from the examples and
+    the seed. At the end the verdicts are signed as a statement, which the rule `spot_check` counts.
+    """
+    from rich.console import Console
+
+    from gate.reporting.terminal import Progress
+    from gate.verbs.review import find_rows, sample
+
+    if export is not None and import_ is not None:
+        raise UsageError("--export and --import at once", remedy="export first, and import what came back")
+    if export is None and import_ is None and not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError(
+            "there is no terminal to ask at",
+            remedy="write a sheet with --export FILE.csv, fill in its verdicts, and take it with --import FILE.csv",
+        )
+    console = Console(stderr=True, highlight=False)
+    with Progress(console) as progress:
+        rows = find_rows(what, store=store, trust=trust, trust_revision=trust_revision, on_stage=progress.update)
+        drawn = sample(rows, what, size=size, seed=seed, stratify=stratify)
+    if export is not None:
+        return _export(drawn, export, console)
+    if import_ is not None:
+        return _import(drawn, import_, console, store, key)
+    return _ask(drawn, console, store, key)
+
+
+def _ask(sample: Sample, console: Console, store: Path | None, key: str | None) -> int:
+    from gate.cli.review_screen import Terminal, ask, review
+
+    answers = sample.answers()
+    terminal = Terminal()
+    try:
+        with terminal.pressed():
+            with console.screen(hide_cursor=False):
+                review(sample, answers, console, terminal)
+            _told(sample, console)
+            pending = answers.pending().height
+            wanted = pending and ask(console, f"Sign {_counted(pending)} as a statement now?", terminal.key)
+    except KeyboardInterrupt:
+        console.print(f"\n{_counted(len(answers))} kept; the same command goes on.", markup=False)
+        return 130
+    if wanted:
+        _sign(sample, console, store, key)
+    elif pending:
+        console.print("They are kept; the same command goes on, and asks again.", markup=False)
+    return 0
+
+
+def _export(sample: Sample, path: Path, console: Console) -> int:
+    from gate.verbs.review_sheet import write_sheet
+
+    write_sheet(path, sample, sample.answers())
+    console.print(
+        f"wrote {path}: fill in `verdict` (good, bad or skip) and `reason`, then run the same command with --import",
+        markup=False,
+        soft_wrap=True,
+    )
+    return 0
+
+
+def _import(sample: Sample, path: Path, console: Console, store: Path | None, key: str | None) -> int:
+    from gate.verbs.review_sheet import read_sheet
+
+    sheet = read_sheet(path, sample)
+    sample.answers().take(sheet.said)
+    if sheet.left:
+        console.print(f"{sheet.left} without a verdict were left alone", markup=False)
+    _told(sample, console)
+    _sign(sample, console, store, key)
+    return 0
+
+
+def _sign(sample: Sample, console: Console, store: Path | None, key: str | None) -> None:
+    from gate.verbs.review import sign
+    from gate.verbs.surroundings import open_signer
+
+    statement = sign(sample, sample.answers(), open_signer(key), store=store)
+    console.print(f"signed as {statement.author}; the statement is", markup=False, soft_wrap=True)
+    click.echo(statement.digest)
+
+
+def _told(sample: Sample, console: Console) -> None:
+    answers = sample.answers()
+    counts = answers.counts()
+    console.print(
+        f"{len(answers)} of {len(sample.ids)} answered: {counts['good']} good, {counts['bad']} bad, "
+        f"{counts['skip']} skipped",
+        markup=False,
+    )
+
+
+def _counted(verdicts: int) -> str:
+    return "1 verdict" if verdicts == 1 else f"{verdicts} verdicts"
