@@ -6,6 +6,7 @@ What nothing reaches may be thrown away (`gate store gc`); what a snapshot reach
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -17,7 +18,9 @@ from gate.snapshots.layout import Descriptor
 from gate.store.objects import Damaged, Store
 
 LARGEST_DESCRIPTOR = 256 << 20
-"""Bytes: some 600,000 shards. A guard against the wrong file."""
+"""Bytes: a million shards. A guard against the wrong file."""
+NOTHING = hashlib.sha256(b"").hexdigest()
+"""What an erasure puts in the place of an object of which nothing is left."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -113,10 +116,8 @@ class Reach:
     """Every object, and a statement that rests on it."""
     missing: dict[Reference, Statement]
     """Those that are not in the store."""
-    statements: dict[str, Statement]
-    """By digest."""
     absent: dict[str, Statement]
-    """Digests of statements that are not in the store, and one that rests on each."""
+    """Digests of statements that are not among them, and one that rests on each."""
 
 
 def reach(store: Store, statements: Iterable[Statement], gone: dict[str, Erased] | None = None) -> Reach:
@@ -130,15 +131,16 @@ def reach(store: Store, statements: Iterable[Statement], gone: dict[str, Erased]
     """
     every = list(statements)
     gone = erased(every) if gone is None else gone
-    found = Reach({}, {}, {one.digest: one for one in every if not isinstance(one.about, Ref)}, {})
+    found = Reach({}, {}, {})
+    there = {one.digest for one in every if not isinstance(one.about, Ref)}
     read: set[str] = set()
     for one in every:
         for each in _follow(store, one, gone, read):
             found.objects.setdefault(each, one)
-            if not store.path(each.digest, each.kind).is_file():
+            if each.digest != NOTHING and not store.path(each.digest, each.kind).is_file():
                 found.missing.setdefault(each, one)
-        for parent in one.parents:
-            if parent not in found.statements:
+        for parent in _before(one):
+            if parent not in there:
                 found.absent.setdefault(parent, one)
     return found
 
@@ -167,25 +169,33 @@ def every_ref(ledger: Ledger) -> list[Statement]:
 def chain(ledger: Ledger, snapshot: str) -> tuple[list[Statement], list[Statement]]:
     """The statements about a snapshot with all that they rest on, and the refs that point at it.
 
+    A statement rests on its author's one before it, too: whoever gets the chain sees that none was taken out. So
+    statements about other snapshots may be among them, whose objects are not.
+
     Raises:
         Damaged: a statement or ref in the store is none.
     """
     every = {one.digest: one for one in ledger.all()}
     refs = [one for one in every_ref(ledger) if isinstance(one.about, Ref) and one.about.snapshot == snapshot]
-    wanted = {one.digest for one in every.values() if _about(one, snapshot)}
-    wanted |= {one.about.statement for one in refs if isinstance(one.about, Ref)} & every.keys()
-    while True:  # down to what they rest on, up to what was said of them
-        more = {parent for digest in wanted for parent in every[digest].parents if parent in every}
-        more |= {one.digest for one in every.values() if one.kind in _SAID_OF and wanted.intersection(one.parents)}
-        if more <= wanted:
-            return sorted((every[digest] for digest in wanted), key=lambda one: (one.made, one.digest)), refs
-        wanted |= more
+    wanted = {one.digest for one in every.values() if about(one, snapshot)}
+    wanted |= {parent for ref in refs for parent in ref.parents} & every.keys()
+    wanted |= {one.digest for one in every.values() if one.kind in _SAID_OF and wanted.intersection(one.parents)}
+    new = wanted
+    while new:  # down to what they rest on
+        new = {parent for digest in new for parent in _before(every[digest]) if parent in every} - wanted
+        wanted |= new
+    return sorted((every[digest] for digest in wanted), key=lambda one: (one.made, one.digest)), refs
 
 
 _SAID_OF = ("approval", "rejection")
 
 
-def _about(one: Statement, snapshot: str) -> bool:
+def about(one: Statement, snapshot: str) -> bool:
+    """Whether a statement is about a snapshot itself (and not about a statement that is)."""
     if isinstance(one.about, Erasure):
         return snapshot in one.about.snapshots
     return getattr(one.about, "snapshot", None) == snapshot
+
+
+def _before(one: Statement) -> list[str]:
+    return [*one.parents, *([one.previous] if one.previous else [])]

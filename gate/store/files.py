@@ -71,14 +71,19 @@ def put(path: Path, content: bytes | memoryview, digest: str | None = None) -> b
             temporary.unlink(missing_ok=True)
 
 
-def move(source: Path, target: Path, digest: str) -> None:
+def move(source: Path, target: Path, digest: str) -> bool:
+    """Give a file that was written beside it its name; False where there is one already.
+
+    Args:
+        digest: of its content.
+    """
     if _there(target, digest):
-        return
+        return False
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with source.open("rb") as file:
             os.fsync(file.fileno())
-        _in_place(source, target, digest)
+        return _in_place(source, target, digest)
     except OSError as error:
         raise refused(error, target) from None
 
@@ -88,9 +93,13 @@ def _there(path: Path, digest: str | None) -> bool:
     if digest is None:
         return os.path.lexists(path)
     try:
-        return hash_file(path)[0] == digest
+        if hash_file(path)[0] != digest:
+            return False
     except OSError:
         return False
+    with contextlib.suppress(OSError):
+        os.utime(path)  # somebody is about to refer to it: `gate store gc` takes nothing that is young
+    return True
 
 
 def _in_place(temporary: Path, path: Path, digest: str | None) -> bool:

@@ -64,9 +64,9 @@ class Problem:
         return self.what in ("damaged", "missing")
 
 
-def files(root: Path) -> Iterator[File]:
-    """Every file under a store's folder, by name; links are not followed."""
-    stack = [root]
+def files(root: Path, part: str = "") -> Iterator[File]:
+    """Every file under a store's folder, or under one of its own, by name; links are not followed."""
+    stack = [root / part] if (root / part).is_dir() else []
     while stack:
         with os.scandir(stack.pop()) as entries:
             found = sorted(entries, key=lambda entry: entry.name, reverse=True)
@@ -74,8 +74,8 @@ def files(root: Path) -> Iterator[File]:
             name = Path(entry.path).relative_to(root).as_posix()
             if name in _BESIDE:
                 continue
-            part = part_of(name)
-            if entry.is_dir(follow_symlinks=False) and part not in ("object", "statement", "ref", "format"):
+            what = part_of(name)
+            if entry.is_dir(follow_symlinks=False) and what not in ("object", "statement", "ref", "format"):
                 if name.split("/")[0] in _OWN:
                     stack.append(Path(entry.path))
                 else:
@@ -85,7 +85,7 @@ def files(root: Path) -> Iterator[File]:
                 status = entry.stat(follow_symlinks=False)
             except FileNotFoundError:  # a writer's temporary name, which has just become its own
                 continue
-            yield File(name, part, status.st_size, status.st_mtime, stat.S_ISREG(status.st_mode))
+            yield File(name, what, status.st_size, status.st_mtime, stat.S_ISREG(status.st_mode))
 
 
 def part_of(name: str) -> Part:
@@ -99,7 +99,7 @@ def digest_of(name: str) -> str | None:
     return next((match["digest"] for match in matches if match), None)
 
 
-Read = Callable[[str, bytes], None]
+Read = Callable[[str, bytes], object]
 """Reads a statement or ref (its name in the store, its bytes); raises `GateError` where it is none."""
 
 
