@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gate.admission.result import AdmissionResult
+from gate.data.frame import SPLITS
 from gate.errors import GateError
 from gate.reporting.counts import counted
 from gate.reporting.inert import one_line
@@ -41,6 +42,8 @@ def render_admitted(admitted: Admitted, console: Console) -> None:
     )
     console.print()
     console.print(_splits(admitted))
+    for note in admitted.division.notes:
+        console.print(Text(one_line(note.message, 300), style="yellow"))
     admission = admitted.admission
     console.print(
         Text(
@@ -93,7 +96,9 @@ def document(outcome: Admitted | AdmissionResult) -> bytes:
             "admitted": about.admitted,
             "excluded": about.excluded,
             "excluded_by_rule": excluded_by_rule(outcome),
-            "splits": dict(about.splits),
+            "splits": {split: about.splits[split] for split in SPLITS if split in about.splits},
+            "split_by": "data" if outcome.division.given else "rules",
+            "notes": [{"code": note.code, "message": note.message} for note in outcome.division.notes],
             "waivers": list(about.waivers),
             "reviews": list(about.reviews),
             "written": outcome.sealed.written,

@@ -8,6 +8,7 @@ from pathlib import Path
 from gate.admission.result import AdmissionResult
 from gate.provenance.standing import Standing
 from gate.provenance.statements import Admission, Statement
+from gate.snapshots.division import Division
 from gate.snapshots.seal import Sealed
 
 
@@ -24,6 +25,8 @@ class Admitted:
     standing: Standing
     result: AdmissionResult
     sealed: Sealed
+    division: Division
+    """How the examples came to their splits."""
     before: str | None
     """The snapshot that the name stood for until now."""
     store: Path

@@ -8,25 +8,29 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, cast
 
 import polars as pl
 
-from gate.admission.bind import BoundRule, bind
+from gate.admission.keys import check_key_of
 from gate.admission.result import AdmissionResult, Status
 from gate.data.frame import Kind, SourceFile
-from gate.errors import GateError
+from gate.errors import GateError, InputError
 from gate.provenance.envelope import Signer
 from gate.provenance.ledger import Ledger
 from gate.provenance.standing import standing
-from gate.provenance.statements import Admission, Ref, SourceRecord, now
+from gate.provenance.statements import Admission, Ref, SourceRecord, Statement, Waiver, now
 from gate.provenance.trust import Trust
+from gate.provenance.waivers import waivers_in_force
 from gate.reporting.findings import masked_findings, masked_malformed
 from gate.snapshots.admitted import Admitted
+from gate.snapshots.division import Division, divided
 from gate.snapshots.exclusions import admits, blocked
 from gate.snapshots.policy_document import policy_document
 from gate.snapshots.seal import Contents, Sealed, seal
+from gate.snapshots.verdicts import Reviews, reviews
 from gate.store.objects import Store, StoreError, find_store, named
 from gate.verbs.check import check
 from gate.verbs.surroundings import open_trust
@@ -85,11 +89,29 @@ def admit(
     given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     place = store.root if isinstance(store, Store) else _place(store, given)
     _may(signer, believed, name, place)
-    result = check(given, policy=policy, fail_on=fail_on, cache=False, keep_source=True, stdin=stdin, on_stage=on_stage)
+    spoken = _spoken(place, believed)
+    result = check(
+        given,
+        policy=policy,
+        fail_on=fail_on,
+        cache=False,
+        reviews=spoken.reviews.frame,
+        waivers=spoken.waivers,
+        keep_source=True,
+        stdin=stdin,
+        on_stage=on_stage,
+    )
     if result.verdict != "pass":
         raise NotAdmitted(result, f"nothing was sealed: {result.reason}", result.exit_code)
-    corpus = result.dataset.corpus()
-    out = blocked(masked_findings(result.findings))
+    if over := [each for each in result.waivers if isinstance(each.about, Waiver) and each.about.until <= now()]:
+        raise NotAdmitted(
+            result,
+            f"nothing was sealed: waiver {over[0].digest[:12]} was over before the data had been judged",
+            1,
+            "mend what it covers, or have it waived anew",
+        )
+    findings = masked_findings(result.findings)
+    corpus, out = result.dataset.corpus(), blocked(findings)
     admitted = admits(corpus.rows, out)
     if not admitted.any():
         raise NotAdmitted(
@@ -98,25 +120,26 @@ def admit(
             1,
             "every example is excluded by an error that its rule tolerates; mend the data (`gate fix`)",
         )
-    splits, by = _splits(corpus.rows, admitted)
+    division = divided(result, corpus, admitted)
     contents = Contents(
         corpus=corpus,
-        splits=splits,
+        splits=division.splits,
         blocked=out,
-        findings=masked_findings(result.findings),
+        findings=findings,
         malformed=masked_malformed(result.dataset.malformed),
-        policy=policy_document(_bound(result), _kinds(corpus.rows, admitted), result.folders, by),
+        policy=_policy(result, corpus.rows, admitted, division),
         report=_report(result) if report else None,
     )
     kept = Store.create(place)
     sealed = seal(kept, contents, lambda done, total: on_stage("sealing", done, total))
     ledger = Ledger(kept)
     before = _stood_for(ledger, name)
-    statement = ledger.say(_admission(name, result, sealed), signer)
+    reviews = spoken.reviews.about(corpus.rows["id"].filter(admitted))
+    statement = ledger.say(_admission(name, result, sealed, reviews), signer)
     ref = ledger.refer(name, sealed.snapshot, statement.digest, signer)
     assert isinstance(ref.about, Ref)
     stands = standing(ledger, believed, sealed.snapshot)
-    return Admitted(sealed.snapshot, statement, ref.about.number, stands, result, sealed, before, place)
+    return Admitted(sealed.snapshot, statement, ref.about.number, stands, result, sealed, division, before, place)
 
 
 def _place(store: Path_ | None, paths: Sequence[Path_]) -> Path:
@@ -141,23 +164,33 @@ def _may(signer: Signer, trust: Trust, name: str, place: Path) -> None:
         )
 
 
-def _splits(rows: pl.DataFrame, admitted: pl.Series) -> tuple[pl.Series, dict[str, object]]:
-    given = rows["split"].filter(admitted).drop_nulls().len() > 0
-    filled = rows.select(pl.col("split").fill_null(pl.lit("train", dtype=rows.schema["split"])))["split"]
-    nothing = pl.Series([None], dtype=rows.schema["split"])
-    return filled.zip_with(admitted, nothing), {"given": given}
+@dataclass(frozen=True, slots=True)
+class _Spoken:
+    """What trusted people have said before, and the judgement takes into account."""
+
+    waivers: list[Statement]
+    reviews: Reviews
 
 
-def _bound(result: AdmissionResult) -> tuple[BoundRule, ...]:
-    return bind({_kind(name): policy for name, policy in result.policies.items()}, folders=result.folders)
+def _spoken(place: Path, trust: Trust) -> _Spoken:
+    if not (place / "format.json").exists():
+        return _Spoken([], Reviews(()))
+    ledger, moment = Ledger(Store(place)), now()
+    return _Spoken(waivers_in_force(ledger, trust, moment), reviews(ledger, trust, at=moment))
 
 
-def _kind(name: str) -> Kind | None:
-    return None if name == "base" else name  # type: ignore[return-value]  # as AdmissionResult.policies names them
-
-
-def _kinds(rows: pl.DataFrame, admitted: pl.Series) -> list[Kind]:
-    return sorted(rows["kind"].filter(admitted).cast(pl.String).unique())
+def _policy(result: AdmissionResult, rows: pl.DataFrame, admitted: pl.Series, division: Division) -> bytes:
+    """The policy document, once it is sure that it is what the data was judged by."""
+    rules = [bound for bound, _ in result.applied]
+    kinds = sorted(rows["kind"].filter(admitted).cast(pl.String).unique())
+    document = policy_document(rules, cast(list[Kind], kinds), result.folders, division.by)
+    for bound, demand in result.applied:
+        if check_key_of(bound.check, bound.params, result.folders) != demand.key:
+            raise InputError(
+                f"a file that the rule {bound.rule.id} reads changed while the data was judged",
+                remedy="run again when nothing writes to it any more",
+            )
+    return document
 
 
 def _report(result: AdmissionResult) -> bytes:
@@ -173,7 +206,7 @@ def _stood_for(ledger: Ledger, name: str) -> str | None:
     return about.snapshot if isinstance(about, Ref) else None
 
 
-def _admission(name: str, result: AdmissionResult, sealed: Sealed) -> Admission:
+def _admission(name: str, result: AdmissionResult, sealed: Sealed, reviews: list[str]) -> Admission:
     files = result.dataset.files
     ended: dict[str, str] = {}
     for outcome in sorted(result.outcomes, key=lambda each: _WORST.index(each.status), reverse=True):
@@ -196,6 +229,8 @@ def _admission(name: str, result: AdmissionResult, sealed: Sealed) -> Admission:
         excluded=sealed.excluded.height,
         splits=sealed.splits,
         rules=dict(sorted(ended.items())),
+        waivers=list(result.waived),
+        reviews=reviews,
     )
 
 
