@@ -19,26 +19,29 @@ from gate.reporting.inert import one_line
 from gate.reporting.json_report import profile_of
 from gate.reporting.kinds import kinds_of
 from gate.reporting.page import Limits, page
+from gate.reporting.sealing import Sealing, SealingPage, SplitLine, sealing_page
 from gate.reporting.waivers import moment
 
 LARGEST = 2_000_000
 """Bytes of a report; where a sample is larger, a smaller one is taken."""
 
 
-def to_html(result: AdmissionResult, folders: Folders | None = None) -> str:
+def to_html(result: AdmissionResult, folders: Folders | None = None, sealing: Sealing | None = None) -> str:
     """Render `reports/templates/admission.html.j2`.
 
     Args:
         folders: where templates, styles, scripts and chart specs are looked for: the user's own, then gate's.
+        sealing: what the report of `gate admit` says beyond that of a check.
 
     Raises:
         GateError: a user's own template or chart spec cannot be used.
     """
     folders = folders or Folders()
+    sealed = None if sealing is None else sealing_page(sealing, result.findings)
     drawn = charts(profile_of(result), folders)
     limits = Limits()
     while True:
-        html = _render(result, folders, drawn, limits)
+        html = _render(result, folders, drawn, limits, sealed)
         size = len(html.encode())
         smaller = limits.scaled(min(0.9, 0.9 * LARGEST / size))
         if size <= LARGEST or smaller == limits:
@@ -46,7 +49,31 @@ def to_html(result: AdmissionResult, folders: Folders | None = None) -> str:
         limits = smaller
 
 
-def _render(result: AdmissionResult, folders: Folders, drawn: Sequence[Chart], limits: Limits) -> str:
+def _render(
+    result: AdmissionResult, folders: Folders, drawn: Sequence[Chart], limits: Limits, sealed: SealingPage | None
+) -> str:
+    from markupsafe import Markup
+
+    return rendered(
+        "admission.html.j2",
+        folders,
+        page=page(result, drawn, limits, folders),
+        result=result,
+        sealed=sealed,
+        svg=Markup,  # safe: drawings of our own, no text of a dataset
+        kinds_of=kinds_of,
+    )
+
+
+def rendered(name: str, folders: Folders, **values: object) -> str:
+    """A page of `reports/templates`, with gate's style and script in it and a policy that allows nothing else.
+
+    Args:
+        values: what the template lays out; text in it is escaped.
+
+    Raises:
+        GateError: a user's own template cannot be used.
+    """
     import jinja2
     from markupsafe import Markup
 
@@ -62,26 +89,18 @@ def _render(result: AdmissionResult, folders: Folders, drawn: Sequence[Chart], l
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(
-        number=_number, share=_share, bytes=_bytes, line=one_line, score=_score, figure=_figure, moment=moment
-    )
+    environment.filters.update(number=_number, share=_share, bytes=_bytes, line=one_line, score=_score, figure=_figure)
+    environment.filters.update(moment=moment, sum_of=_sum_of)
     try:
-        template = environment.get_template("admission.html.j2")
-        return template.render(
-            page=page(result, drawn, limits, folders),
-            result=result,
-            policy=policy,
-            # Safe: files of the repository and drawings of our own, no text of a dataset.
-            style=Markup(style),
-            script=Markup(script),
-            svg=Markup,
-            kinds_of=kinds_of,
+        # Safe: files of the repository, no text of a dataset.
+        return environment.get_template(name).render(
+            policy=policy, style=Markup(style), script=Markup(script), **values
         )
     except jinja2.TemplateError as error:
-        name = getattr(error, "filename", None) or getattr(error, "name", None) or "admission.html.j2"
+        where = getattr(error, "filename", None) or getattr(error, "name", None) or name
         raise GateError(
             f"the report template cannot be used: {error.message}",
-            where=f"{name}:{getattr(error, 'lineno', '?')}",
+            where=f"{where}:{getattr(error, 'lineno', '?')}",
             remedy="mend it, or remove your copy of reports/templates so that gate's own is used",
         ) from error
 
@@ -107,6 +126,11 @@ def _share(part: int, whole: int) -> str:
         return ""
     percent = 100 * part / whole
     return "< 0.01 %" if percent < 0.01 else f"{percent:.0f} %" if percent >= 10 else f"{percent:.2g} %"
+
+
+def _sum_of(lines: Sequence[SplitLine], number: int) -> int:
+    """One column of a table of splits, added up."""
+    return sum(line.counts[number] for line in lines)
 
 
 def _bytes(size: int) -> str:
