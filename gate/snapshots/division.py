@@ -34,6 +34,8 @@ class Division:
     """What decided, for the policy document."""
     notes: tuple[Note, ...] = ()
     """What the owner should know."""
+    strata: pl.DataFrame | None = None
+    """How each stratum is divided (schema gate.snapshots.split.TABLE); None where there are none."""
 
 
 def divided(result: AdmissionResult, corpus: Corpus, admitted: pl.Series) -> Division:
@@ -65,7 +67,8 @@ def divided(result: AdmissionResult, corpus: Corpus, admitted: pl.Series) -> Div
             also=[(also.features, params) for also, params in others],
         )
     splits = _none().new_from_index(0, corpus.rows.height).scatter(admitted.arg_true(), assigned.splits)
-    return Division(splits, given=False, by=rules.document(), notes=assigned.notes)
+    strata = None if rules.split.stratify is None else assigned.table
+    return Division(splits, given=False, by=rules.document(), notes=assigned.notes, strata=strata)
 
 
 def _none() -> pl.Series:

@@ -49,8 +49,8 @@ class Contents:
     """Schema gate.data.frame.MALFORMED."""
     policy: bytes
     """As `gate.snapshots.policy_document` gives it."""
-    report: bytes | None = None
-    """The report as it is shown, in HTML."""
+    report: Callable[[str, pl.DataFrame], bytes] | None = None
+    """The report as it is shown, in HTML: made of the snapshot's id and what was left out (schema `EXCLUDED`)."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -119,7 +119,7 @@ def seal(store: Store, contents: Contents, on_rows: Callable[[int, int], None] =
     return Sealed(
         snapshot=descriptor.snapshot,
         findings=keep(to_parquet(contents.findings.select(list(FINDINGS)), FINDINGS), "parquet"),
-        report=None if contents.report is None else keep(contents.report, "html"),
+        report=None if contents.report is None else keep(contents.report(descriptor.snapshot, gone), "html"),
         # Last of all objects: what names the others.
         descriptor=keep(canonical(descriptor.model_dump(mode="json")), "json"),
         policy=policy,

@@ -128,7 +128,7 @@ def admit(
         findings=findings,
         malformed=masked_malformed(result.dataset.malformed),
         policy=_policy(result, corpus.rows, admitted, division),
-        report=_report(result) if report else None,
+        report=_report(result, division, admitted, name, signer, believed) if report else None,
     )
     kept = Store.create(place)
     sealed = seal(kept, contents, lambda done, total: on_stage("sealing", done, total))
@@ -193,10 +193,32 @@ def _policy(result: AdmissionResult, rows: pl.DataFrame, admitted: pl.Series, di
     return document
 
 
-def _report(result: AdmissionResult) -> bytes:
+def _report(
+    result: AdmissionResult, division: Division, admitted: pl.Series, name: str, signer: Signer, trust: Trust
+) -> Callable[[str, pl.DataFrame], bytes]:
+    """What makes the page once the snapshot's id is known."""
     from gate.reporting.html import to_html
+    from gate.reporting.sealing import Sealing
 
-    return to_html(result, result.folders).encode()
+    rows = result.dataset.corpus().rows.select("kind").with_columns(split=division.splits).filter(admitted)
+
+    def page(snapshot: str, excluded: pl.DataFrame) -> bytes:
+        sealing = Sealing(
+            name=name,
+            snapshot=snapshot,
+            by=signer.name,
+            keyid=signer.keyid,
+            at=now(),
+            demand=trust.demand("snapshot"),
+            excluded=excluded,
+            kinds=rows,
+            strata=division.strata,
+            notes=tuple(note.message for note in division.notes),
+            given=division.given,
+        )
+        return to_html(result, result.folders, sealing).encode()
+
+    return page
 
 
 def _stood_for(ledger: Ledger, name: str) -> str | None:
