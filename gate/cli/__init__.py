@@ -21,6 +21,7 @@ COMMANDS = {
     "init": ("gate.cli.init", "Set a repository of data up: settings, workflows, a pre-commit hook."),
     "review": ("gate.cli.review", "Look at a random sample of the examples: good, bad (and why) or skip."),
     "rules": ("gate.cli.rules", "List the rules of a policy, and explain any of them."),
+    "snapshots": ("gate.cli.snapshots", "List, show, compare and export snapshots."),
     "store": ("gate.cli.store", "Look after the store: list it, check it, clear it up, move it to another machine."),
     "verify": ("gate.cli.verify", "Check every byte, signature, date and count that something rests on."),
 }
