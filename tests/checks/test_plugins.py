@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 import gate
+from gate.admission.prepare import WorkerLost
 from gate.checks import CheckFailed, Context, Frames, load, names
 from gate.data.frame import EXAMPLES, MALFORMED
 from gate.errors import PolicyError
@@ -204,6 +205,15 @@ def test_an_unknown_check_names_the_teams_own_among_those_there_are(own: Path) -
 # ── what ends as an error, never as a pass ─────────────────────────────────────────────────────────────────────
 
 RETURN = "    return Measurement(\n"
+
+
+def test_one_that_ends_its_process_ends_a_worker_and_nothing_is_judged(own: Path) -> None:
+    """However little data there is: gate's own checks look at it in gate's process, nobody else's do."""
+    put(own, GOOD.replace(RETURN, "    import os\n    os._exit(0)\n" + RETURN))
+    with pytest.raises(WorkerLost):
+        run(own)
+
+
 CONTEXT = cast(Context, None)  # the check uses neither workers nor folders
 TURNS = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "GO AWAY"}]
 FRAMES = Frames(

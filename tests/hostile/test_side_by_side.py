@@ -123,6 +123,7 @@ def test_a_cache_in_which_every_file_is_damaged_is_worth_nothing_and_costs_nothi
 
 def test_a_worker_that_is_ended_from_outside_is_told_and_nothing_is_judged(judge, data, monkeypatch) -> None:
     """As the system does where memory runs out."""
+    monkeypatch.setattr("gate.admission.prepare._harmless", lambda job: False)  # not read in this very process
     monkeypatch.setattr("gate.admission.prepare.see_file", _ends)
     with pytest.raises(WorkerLost, match="memory") as error:
         judge(data, select="size")
