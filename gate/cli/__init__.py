@@ -14,16 +14,21 @@ from gate.version import __version__
 
 COMMANDS = {
     "admit": ("gate.cli.admit", "Judge a dataset and seal it as a snapshot that cannot change."),
+    "approve": ("gate.cli.approve", "Approve a snapshot: sign that you looked at it and stand behind it."),
     "cache": ("gate.cli.cache", "Show and clear what is kept between runs."),
     "check": ("gate.cli.check", "Judge a dataset: a verdict, the rows behind it, and what to do about them."),
     "diff": ("gate.cli.diff", "Compare two datasets: rows added, removed, changed or moved, and every figure."),
     "fix": ("gate.cli.fix", "Write a dataset anew without what can be mended safely."),
     "init": ("gate.cli.init", "Set a repository of data up: settings, workflows, a pre-commit hook."),
+    "keys": ("gate.cli.keys", "Make the keys that people sign with, and say whose word counts."),
+    "reject": ("gate.cli.reject", "Reject a snapshot: sign that it must not be used as it is."),
     "review": ("gate.cli.review", "Look at a random sample of the examples: good, bad (and why) or skip."),
+    "revoke": ("gate.cli.revoke", "Revoke a snapshot: nothing new may rest on it."),
     "rules": ("gate.cli.rules", "List the rules of a policy, and explain any of them."),
     "snapshots": ("gate.cli.snapshots", "List, show, compare and export snapshots."),
     "store": ("gate.cli.store", "Look after the store: list it, check it, clear it up, move it to another machine."),
     "verify": ("gate.cli.verify", "Check every byte, signature, date and count that something rests on."),
+    "waive": ("gate.cli.waive", "Waive findings of a rule until a date: a signed exception, with a reason."),
 }
 
 
@@ -108,7 +113,9 @@ def main() -> None:
         error.show()
         code = 2
     except GateError as error:
-        click.echo(f"gate: {error}", err=True)
+        from gate.reporting.inert import inert
+
+        click.echo(f"gate: {inert(str(error))}", err=True)  # it may quote a statement that somebody else made
         code = error.exit_code
     except BrokenPipeError:
         # The reader of our output went away (`gate … | head`): what is still buffered must not be tried again.

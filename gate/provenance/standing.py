@@ -114,7 +114,7 @@ def _admitted(hearing: _Hearing, demand: Demand, admission: Statement, moment: s
     expired = [
         f"the waiver of {each.about.rule} by {each.author} was over on {minute_of(each.about.until)}"
         for each in waivers
-        if isinstance(each.about, Waiver) and each.about.until < moment
+        if isinstance(each.about, Waiver) and each.about.until <= moment
     ]
     author = hearing.trust.keys[admission.keyid].name
     # The last word of each person counts, and a person is a name: two keys of one name are one voice.
@@ -172,7 +172,7 @@ class _Hearing:
                 # An admission stands on its waivers and reviews: each has to count by itself.
                 if not isinstance(parent.about, Admission):
                     self.trust.vouched(parent)
-                if isinstance(parent.about, Waiver) and parent.about.until < statement.made:
+                if isinstance(parent.about, Waiver) and parent.about.until <= statement.made:
                     raise Untrusted(
                         f"it rests on waiver {parent.digest[:12]}, which was over before it was made",
                         where=f"{statement.kind} {statement.digest[:12]}",
