@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol
 
 import polars as pl
 
-from gate.data.frame import KINDS, SPLITS, Kind, Split
+from gate.data.frame import EXAMPLES, KINDS, SPLITS, Kind, Split
 from gate.errors import UsageError
 from gate.snapshots.croissant import croissant
 from gate.snapshots.dataset_card import dataset_card
@@ -87,8 +87,7 @@ def export(
             remedy="name a folder, or one of them with --split",
         )
     with growing(out, force=force, file=file, avoid=facts.snapshot.store.root) as folder:
-        rows = _Rows(facts, split, sum(wanted.values()), on_rows)
-        files = _written(rows, form, folder)
+        files = _written(_Rows(facts, split, sum(wanted.values()), on_rows), form, folder)
         if {name: sum(each.rows for each in files if each.split == name) for name in wanted} != wanted:
             raise Damaged("the rows that were exported are not those that were admitted", where=facts.snapshot.id)
         if file:
@@ -110,17 +109,29 @@ def export(
 
 
 class _Rows:
-    """The examples of a snapshot, one time or several."""
+    """The examples of a snapshot, some columns at a time."""
 
     def __init__(self, facts: Facts, split: Split | None, total: int, on_rows: OnRows) -> None:
         self._facts, self._split, self._total, self._on_rows = facts, split, total, on_rows
 
-    def __iter__(self) -> Iterator[pl.DataFrame]:
+    def of(self, columns: tuple[str, ...]) -> Iterator[pl.DataFrame]:
+        """Frames with these columns, in the order of the snapshot; told of as they are taken."""
         done = 0
-        for frame in self._facts.snapshot.examples(self._split):
+        for frame in self._facts.snapshot.examples(self._split, columns):
             yield frame
             done += frame.height
             self._on_rows(done, self._total)
+
+
+_MESSAGES = ("messages", "chosen", "rejected")
+_TRAINABLE = ("id", "kind", "split", *_MESSAGES, "label", "text", "tools")
+_COLUMNS: dict[Form, tuple[str, ...]] = {
+    "original": ("split", "source"),
+    "chat": _TRAINABLE,
+    "parquet": tuple(EXAMPLES),
+    "datasets": _TRAINABLE,
+}
+"""What each form takes: the rest is not unpacked."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -192,7 +203,7 @@ def _written(rows: _Rows, form: Form, folder: Path) -> list[ExportedFile]:
     writers: dict[_Key, _Writer] = {}
     counts: dict[_Key, int] = {}
     with ExitStack() as stack:
-        for frame in rows:
+        for frame in rows.of(_COLUMNS[form]):
             for key, part in _parts(frame, by_kind):
                 if key not in writers:
                     path = top / f"{key.name}{suffix}"
@@ -241,7 +252,7 @@ class _Used:
 def _used(rows: _Rows) -> dict[Kind, _Used]:
     """Which optional fields each kind has: a template takes a field that is always null for one that is there."""
     used: dict[Kind, _Used] = {}
-    for frame in rows:
+    for frame in rows.of(("kind", *_MESSAGES, "tools")):
         for kind, part in frame.group_by("kind"):
             name = KINDS[KINDS.index(str(kind[0]))]
             before = used.get(name, _Used(frozenset(), False))
@@ -253,10 +264,7 @@ def _used(rows: _Rows) -> dict[Kind, _Used]:
 
 def _has(examples: pl.DataFrame, field: str) -> bool:
     there = pl.element().struct.field(field).is_not_null()
-    return any(
-        examples.select(pl.col(column).list.eval(there).list.any().any()).item()
-        for column in ("messages", "chosen", "rejected")
-    )
+    return any(examples.select(pl.col(column).list.eval(there).list.any().any()).item() for column in _MESSAGES)
 
 
 def _writer(form: Form, path: Path, kind: Kind | None, used: dict[Kind, _Used]) -> _Writer:

@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import orjson
 import polars as pl
 from pydantic import ValidationError
 
-from gate.admission.result import FINDINGS
-from gate.data.frame import EXAMPLES, MALFORMED, SPLITS, Split
+from gate.data.frame import EXAMPLES, SPLITS, Split
 from gate.data.side_by_side import side_by_side
 from gate.errors import GateError, UsageError
 from gate.provenance.envelope import canonical
@@ -27,15 +24,15 @@ from gate.provenance.ledger import Ledger
 from gate.provenance.standing import Standing, standing
 from gate.provenance.statements import Admission, Ref, Statement
 from gate.provenance.trust import Trust
-from gate.snapshots.layout import ADMITTED, ASSIGNED, EXCLUDED, Descriptor, ShardObjects
-from gate.snapshots.manifest import snapshot_id
+from gate.snapshots.layout import ADMITTED, ASSIGNED, Descriptor, ShardObjects
 from gate.snapshots.parquet import from_parquet
+from gate.snapshots.sealed_objects import Objects
+from gate.snapshots.sealed_rows import sealed
+from gate.store.files import opened as plain
 from gate.store.objects import Damaged, Store
 
 LARGEST_DESCRIPTOR = 256 << 20
 """Bytes: a million shards, which is 16 TB of text. A guard against the wrong file."""
-LARGEST_OBJECT = 8 << 30
-"""Bytes of an object that is not a shard, and whose size nobody wrote down; the same."""
 
 _THREADS = 2
 """That read and hash; each holds a shard."""
@@ -103,13 +100,14 @@ class Snapshot:
         """Examples of each split that has any."""
         return {split: count for split in SPLITS if (count := self.admission.splits.get(split, 0))}
 
-    def examples(self, split: Split | None = None) -> Iterator[pl.DataFrame]:
+    def examples(self, split: Split | None = None, columns: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
         """The examples (schema gate.data.frame.EXAMPLES), a shard at a time, in the order of their files.
 
         Each shard is hashed again as it is read: what was swapped since the snapshot was opened is never handed out.
 
         Args:
             split: only those of one split.
+            columns: which columns to unpack; all, where it is not said.
 
         Raises:
             UsageError: no such split.
@@ -123,8 +121,8 @@ class Snapshot:
             wanted = splits.is_not_null() if split is None else splits == split
             if not wanted.any():
                 return pl.DataFrame(schema=EXAMPLES)
-            rows = _shard(self.store, shard)
-            return rows.with_columns(splits).select(list(EXAMPLES)).filter(wanted)
+            rows = _shard(self.store, shard, None if columns is None else [name for name in columns if name != "split"])
+            return rows.with_columns(splits).select(list(EXAMPLES) if columns is None else list(columns)).filter(wanted)
 
         for part in side_by_side(load, self.descriptor.shards, _THREADS):
             if part.height:
@@ -183,41 +181,30 @@ def verified(
         Damaged: the first thing that is not as the admission says.
     """
     admission = _admission(statement)
-    name = f"statements/{statement.digest}.json"
-    if (
-        admission.rows != admission.examples + admission.malformed
-        or admission.examples != admission.admitted + admission.excluded
-        or admission.admitted != sum(admission.splits.values())
-        or admission.rows != sum(source.rows for source in admission.sources)
-        or not set(admission.splits) <= set(SPLITS)
-        or admission.admitted == 0
-    ):
-        raise Damaged("its counts do not add up", where=name)
     descriptor = _descriptor(store, admission)
+    _sizes(store, descriptor)
     total, done = sum(shard.bytes for shard in descriptor.shards), 0
-    ids: list[pl.DataFrame] = []
 
-    def look(shard: ShardObjects) -> pl.DataFrame:
-        splits = _splits(store, shard)
-        return _shard(store, shard, ["id", "record_id"]).with_columns(splits)
-
-    for shard, rows in zip(descriptor.shards, side_by_side(look, descriptor.shards, _THREADS), strict=True):
-        ids.append(rows)
-        done += shard.bytes
+    def read(size: int) -> None:
+        nonlocal done
+        done += size
         on_bytes(done, total)
-    counted = dict(pl.concat(ids)["split"].cast(pl.String).value_counts().iter_rows())
-    where = f"objects/{admission.descriptor[:2]}/{admission.descriptor}.json"
-    if counted != {split: count for split, count in admission.splits.items() if count}:
-        raise Damaged("the rows of its splits are not those that were admitted", where=where)
-    if snapshot_id(ids, descriptor.policy, descriptor.major) != admission.snapshot:
-        raise Damaged("its rows do not give the id of the snapshot", where=where)
-    _table(store, descriptor.excluded, EXCLUDED, admission.excluded)
-    _table(store, descriptor.malformed, MALFORMED, admission.malformed)
-    _table(store, admission.findings, FINDINGS)
-    _bytes(store, admission.policy, "json")
-    if admission.report is not None:
-        _bytes(store, admission.report, "html")
+
+    for link in sealed(Objects(store), admission, read):
+        for one in link.broken():
+            where = one.name or store.name(store.statement_path(statement.digest))
+            raise Damaged(one.said, where=where, remedy=one.remedy)
     return descriptor
+
+
+def _sizes(store: Store, descriptor: Descriptor) -> None:
+    """That objects are as large as they should be, before any of them is read into memory."""
+    for shard in descriptor.shards:
+        paths = [store.path(digest, "parquet") for digest in (shard.examples, shard.splits)]
+        sizes = [path.lstat().st_size for path in paths if path.exists()]  # one that is missing is told later
+        if len(sizes) == len(paths) and sum(sizes) != shard.bytes:
+            what = f"with its splits it has {sum(sizes):,} bytes and not {shard.bytes:,}"
+            raise Damaged(what, where=store.name(paths[0]), remedy=_RESTORE)
 
 
 def _admission(statement: Statement) -> Admission:
@@ -244,11 +231,11 @@ def _descriptor(store: Store, admission: Admission) -> Descriptor:
     return descriptor
 
 
-def _shard(store: Store, shard: ShardObjects, columns: list[str] | None = None) -> pl.DataFrame:
+def _shard(store: Store, shard: ShardObjects) -> pl.DataFrame:
     """The examples of a shard; their objects are as large together as the descriptor says."""
     content = _bytes(store, shard.examples, "parquet", most=shard.bytes)
     name = store.name(store.path(shard.examples, "parquet"))
-    return from_parquet(content, ADMITTED, name, rows=shard.rows, columns=columns)
+    return from_parquet(content, ADMITTED, name, rows=shard.rows)
 
 
 def _splits(store: Store, shard: ShardObjects) -> pl.Series:
@@ -260,33 +247,18 @@ def _splits(store: Store, shard: ShardObjects) -> pl.Series:
     return splits
 
 
-def _table(store: Store, digest: str, schema: pl.Schema, rows: int | None = None) -> pl.DataFrame:
-    return from_parquet(_bytes(store, digest, "parquet"), schema, store.name(store.path(digest, "parquet")), rows=rows)
-
-
-def _bytes(store: Store, digest: str, kind: str, most: int = LARGEST_OBJECT) -> bytes:
+def _bytes(store: Store, digest: str, kind: str, most: int) -> bytes:
     """The bytes of an object, hashed: what is hashed is what is handed out."""
     path = store.path(digest, kind)
-    name = store.name(path)
     try:
-        content = _read(path, most)
-    except FileNotFoundError:
-        raise Damaged("the object is missing", where=name, remedy=_RESTORE) from None
+        with plain(path) as file:
+            content = file.read(most + 1)
     except OSError as error:
-        raise Damaged(f"the object cannot be read ({error.strerror})", where=name, remedy=_RESTORE) from None
-    if content is None or hashlib.sha256(content).hexdigest() != digest:
-        raise Damaged("the object's bytes are not what its name says", where=name, remedy=_RESTORE)
+        what = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
+        raise Damaged(f"the object {what}", where=store.name(path), remedy=_RESTORE) from None
+    if len(content) > most or hashlib.sha256(content).hexdigest() != digest:
+        raise Damaged("the object's bytes are not what its name says", where=store.name(path), remedy=_RESTORE)
     return content
 
 
 _RESTORE = "restore it from a copy of the store (`gate store pull`, a bundle)"
-
-
-def _read(path: Path, most: int) -> bytes | None:
-    """A file that is no link; None where it is no file, or is larger than it may be."""
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-    with os.fdopen(handle, "rb") as file:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode) or status.st_size > most:
-            return None
-        return file.read(most + 1)
