@@ -27,6 +27,7 @@ COMMANDS = {
     "rules": ("gate.cli.rules", "List the rules of a policy, and explain any of them."),
     "snapshots": ("gate.cli.snapshots", "List, show, compare and export snapshots."),
     "store": ("gate.cli.store", "Look after the store: list it, check it, clear it up, move it to another machine."),
+    "trace": ("gate.cli.trace", "Tell an example's life: files, findings, snapshots, erasures."),
     "verify": ("gate.cli.verify", "Check every byte, signature, date and count that something rests on."),
     "waive": ("gate.cli.waive", "Waive findings of a rule until a date: a signed exception, with a reason."),
 }

@@ -6,7 +6,6 @@ import re
 
 from rich.console import Console
 from rich.text import Text
-from rich.tree import Tree
 
 from gate.reporting.inert import one_line
 from gate.snapshots.chain import Link, State
@@ -26,9 +25,8 @@ _HEADS = 8
 
 def render_chain(found: Verification, console: Console, seconds: float) -> None:
     """Print the tree, what is broken first, and how the snapshot stands."""
-    tree = Tree(_line(found.chain, root=found.verdict), guide_style="dim")
-    _grow(tree, found.chain)
-    console.print(tree, soft_wrap=True)
+    console.print(_line(found.chain, root=found.verdict), soft_wrap=True)
+    _children(found.chain, "", console)
     console.print()
     size = f"{found.bytes / 1e6:,.1f} MB"
     counted = f"{found.statements:,} signed files and {found.objects:,} objects ({size}) checked in {seconds:.1f} s"
@@ -37,7 +35,7 @@ def render_chain(found: Verification, console: Console, seconds: float) -> None:
         _broken(found.broken, console)
         return
     for stands in found.standings:
-        if stands.status != "approved" or len(found.standings) > 1:
+        if stands.status != "approved" or not found.decides:
             said = "; ".join(stands.reasons) or "nothing is in its way"
             line = f"{stands.snapshot[:12]}  {stands.status}: {said}"
             console.print(Text(one_line(line, _LONGEST)), soft_wrap=True)
@@ -60,9 +58,13 @@ def _broken(links: list[Link], console: Console) -> None:
         console.print(Text(f"and {len(links) - 1:,} more, marked ✗ above"))
 
 
-def _grow(tree: Tree, link: Link) -> None:
-    for child in link.children:
-        _grow(tree.add(_line(child)), child)
+def _children(link: Link, indent: str, console: Console) -> None:
+    """The tree below a link; lines are never cut, since the end of one may be what is wrong."""
+    for number, child in enumerate(link.children, start=1):
+        last = number == len(link.children)
+        line = Text(indent + ("└─ " if last else "├─ "), style="dim")
+        console.print(Text.assemble(line, _line(child)), soft_wrap=True)
+        _children(child, indent + ("   " if last else "│  "), console)
 
 
 def _line(link: Link, root: str | None = None) -> Text:

@@ -165,7 +165,7 @@ def _small(
         try:
             read = objects.read(digest, "parquet")
             frames[what] = from_parquet(read.content, schema, read.name, rows=height, columns=_columns(what))
-            told = read.told or f"{frames[what].height:,}"
+            told = read.told or f"{frames[what].height:,} rows"
             links.append(Link(what, read.name, "erased" if read.erasure else "whole", told))
         except GateError as error:
             links.append(broken(what, error))

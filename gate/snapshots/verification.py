@@ -139,17 +139,19 @@ class Verifier:
 
     def snapshot(self, snapshot: str, name: str | None = None) -> Verification:
         """A snapshot by its id, and the ref by which it was named."""
-        children = [*self._refs([name] if name else []), *self.unread]
+        children = [*self.unread]
         stands: list[Standing] = []
         if not self.unread:
             try:
                 stands.append(standing(self.ledger, self.trust, snapshot))
             except GateError as error:
                 children.append(broken("admission", error))
-        children.extend(self._about(snapshot))
+        children += [*self._about(snapshot), *self._refs([name] if name else [])]
         status = stands[0].status if stands else ""
         state: State = "erased" if status == "erased" else "whole"
-        root = Link("snapshot", snapshot, state, status, children=(*children, *self._chains()))
+        called = sorted({one.about.name for one in self._admissions(snapshot)})  # type: ignore[attr-defined]
+        said = ", ".join([*called, *([status] if status else [])])
+        root = Link("snapshot", snapshot, state, said, children=(*children, *self._chains()))
         return self._ended(root, stands, decides=True)
 
     def statement(self, digest: str) -> Verification:
@@ -169,9 +171,10 @@ class Verifier:
 
     def store(self) -> Verification:
         """Everything: statements, refs, and every object, whether something refers to it or not."""
-        children = [*self._refs(self.ledger.store.refs()), *self.unread]
         stands: list[Standing] = []
-        children.extend(self._link(one) for one in self._ordered(self.statements.values()))
+        # The youngest first, since it rests on the others.
+        children = [*self.unread, *(self._link(one) for one in reversed(self._ordered(self.statements.values())))]
+        children.extend(self._refs(self.ledger.store.refs()))
         for snapshot in sorted({one.about.snapshot for one in self._admissions()}):  # type: ignore[attr-defined]
             try:
                 if not self.unread:
@@ -224,7 +227,8 @@ class Verifier:
         name = f"{'refs' if isinstance(one.about, Ref) else 'statements'}/{one.digest}.json"
         if one.digest in self._checked:
             before = self._checked[one.digest]
-            return Link(before.what, before.name, before.state, before.said, before.remedy)
+            sound = before.state == "whole" and not before.broken()
+            return Link(before.what, before.name, "whole" if sound else "ignored", "as above")
         state, said, remedy = self._author(one, needed=needed)
         problem = self._dates(one)
         if problem is not None and state != "ignored":
@@ -379,9 +383,9 @@ class Verifier:
                 said = f"the pinned head {head[:12]} is gone: somebody took statements away"
                 links.append(Link("head", f"statements/{head}.json", "broken", said, _RESTORE))
         if not any(link.state == "broken" for link in links):
-            links.append(
-                Link("chains", "", said=f"each author's {len(self.statements):,} statements follow one another")
-            )
+            authors = len({one.keyid for one in self.statements.values()})
+            said = f"{len(self.statements):,} statements of {authors:,} authors, none missing between two others"
+            links.append(Link("chains", "", said=said))
         return links
 
     def _heads(self) -> tuple[Head, ...]:
