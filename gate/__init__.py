@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gate.verbs.diff import diff
     from gate.verbs.fix import fix
     from gate.verbs.snapshot import open_snapshot
+    from gate.verbs.sql import sql
 
 __all__ = [
     "AdmissionResult",
@@ -35,6 +36,7 @@ __all__ = [
     "diff",
     "fix",
     "open_snapshot",
+    "sql",
 ]
 
 _LAZY = {
@@ -43,6 +45,7 @@ _LAZY = {
     "diff": "gate.verbs.diff",
     "fix": "gate.verbs.fix",
     "open_snapshot": "gate.verbs.snapshot",
+    "sql": "gate.verbs.sql",
     "AdmissionResult": "gate.admission.result",
     "RuleOutcome": "gate.admission.result",
 }

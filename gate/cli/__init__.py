@@ -26,6 +26,7 @@ COMMANDS = {
     "revoke": ("gate.cli.revoke", "Revoke a snapshot: nothing new may rest on it."),
     "rules": ("gate.cli.rules", "List the rules of a policy, and explain any of them."),
     "snapshots": ("gate.cli.snapshots", "List, show, compare and export snapshots."),
+    "sql": ("gate.cli.sql", "Ask the store in SQL: examples, findings, snapshots, statements are views."),
     "store": ("gate.cli.store", "Look after the store: list it, check it, clear it up, move it to another machine."),
     "trace": ("gate.cli.trace", "Tell an example's life: files, findings, snapshots, erasures."),
     "verify": ("gate.cli.verify", "Check every byte, signature, date and count that something rests on."),

@@ -1,0 +1,220 @@
+"""`gate sql`: what a store holds, as tables to be asked.
+
+Statements are read and objects behind the views that a query names are hashed before it runs. It is for looking, with
+whatever standing a snapshot has; rows to train on come from `gate.open_snapshot` alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import orjson
+import polars as pl
+
+from gate.data.frame import SPLITS
+from gate.provenance.ledger import Ledger
+from gate.provenance.statements import Admission, Ref, Review, Statement
+from gate.provenance.trust import Trust, Untrusted
+from gate.snapshots.layout import Descriptor
+from gate.snapshots.reach import Erased, current, erased, every_ref, read_descriptor
+from gate.store.objects import Store
+from gate.store.views import Piece, View, asked
+from gate.verbs.sql_views import SCHEMAS
+from gate.verbs.surroundings import open_store, open_trust
+
+if TYPE_CHECKING:
+    from pyarrow import RecordBatchReader
+
+
+def sql(
+    query: str,
+    *,
+    store: Store | str | os.PathLike[str] | None = None,
+    trust: Trust | str | os.PathLike[str] | None = None,
+) -> pl.DataFrame:
+    """What a query comes to.
+
+    Args:
+        query: a SELECT in DuckDB's SQL over the views of gate.verbs.sql_views.
+        store: its folder; else `GATE_STORE`, else the nearest `.gate` upwards.
+        trust: only snapshots count that somebody trusted by this file has admitted. All of them, where it is not given.
+
+    Raises:
+        QueryError: the query fails, or asks for anything but the views.
+        Damaged: an object behind a view that the query names is missing or not what its name says.
+        StoreError: there is no store.
+    """
+    opened = store if isinstance(store, Store) else open_store(None if store is None else Path(store))
+    believed = trust if isinstance(trust, Trust) or trust is None else open_trust(Path(trust))
+    with answered(query, opened, believed) as batches:
+        return whole_numbers(pl.DataFrame(pl.from_arrow(batches.read_all())))
+
+
+def whole_numbers(frame: pl.DataFrame) -> pl.DataFrame:
+    """DuckDB's sums of whole numbers have 128 bits, which come as decimals: as whole numbers again, where they fit."""
+    sums = [name for name, dtype in frame.schema.items() if dtype == pl.Decimal(38, 0)]
+    fitting = [
+        name for name in sums if frame[name].cast(pl.Int64, strict=False).null_count() == frame[name].null_count()
+    ]
+    return frame.with_columns(pl.col(fitting).cast(pl.Int64))
+
+
+@contextmanager
+def answered(query: str, store: Store, trust: Trust | None = None) -> Iterator[RecordBatchReader]:
+    """The same, a batch of rows at a time."""
+    tables = _Tables.of(store, trust)
+    # A view that is not named needs no object. A name made up within the query finds a view that says so.
+    named = query.casefold()
+    views = {name: View(schema, tables.rows(name) if name in named else None) for name, schema in SCHEMAS.items()}
+    with asked(query, views) as batches:
+        yield batches
+
+
+@dataclass(frozen=True, slots=True)
+class _Tables:
+    """What there is to show."""
+
+    store: Store
+    statements: list[Statement]
+    trusted: dict[str, bool | None]
+    admissions: list[tuple[Statement, Admission]]
+    """The last one of each snapshot and name; where a trust file is given, of those that count."""
+    refs: dict[tuple[str, str], int]
+    """By name and snapshot: the highest number."""
+    current: dict[str, int]
+    """By name: the highest number."""
+    gone: dict[str, Erased]
+
+    @classmethod
+    def of(cls, store: Store, trust: Trust | None) -> _Tables:
+        ledger = Ledger(store)
+        every = ledger.all()
+        trusted = {one.digest: _vouched(trust, one) for one in every}
+        last = {
+            (one.about.snapshot, one.about.name): (one, one.about)
+            for one in every
+            if isinstance(one.about, Admission) and trusted[one.digest] is not False
+        }
+        refs: dict[tuple[str, str], int] = {}
+        highest: dict[str, int] = {}
+        for ref in every_ref(ledger):
+            if isinstance(ref.about, Ref) and _vouched(trust, ref) is not False:
+                refs[ref.about.name, ref.about.snapshot] = ref.about.number
+                highest[ref.about.name] = ref.about.number
+        counted = [one for one in every if trusted[one.digest] is not False]
+        return cls(store, every, trusted, list(last.values()), refs, highest, erased(counted))
+
+    def rows(self, name: str) -> pl.DataFrame | tuple[Piece, ...]:
+        """What a view shows, once the objects behind it were hashed."""
+        if name == "snapshots":
+            return self._snapshots()
+        if name == "statements":
+            return self._statements()
+        pieces = tuple(getattr(self, f"_{name}", tuple)())
+        with ThreadPoolExecutor(max(2, os.cpu_count() or 1)) as pool:
+            list(pool.map(self._verified, {path for piece in pieces for path in piece.paths}))
+        return pieces
+
+    def _verified(self, path: Path) -> None:
+        self.store.verified(path.stem, path.suffix[1:])
+
+    def _path(self, digest: str) -> Path:
+        return self.store.path(current(digest, self.gone), "parquet")
+
+    def _held(self) -> Iterator[tuple[Statement, Admission, Descriptor]]:
+        for one, about in self.admissions:
+            if self._is_held(about):
+                yield one, about, read_descriptor(self.store, current(about.descriptor, self.gone))
+
+    def _is_held(self, about: Admission) -> bool:
+        return self.store.path(current(about.descriptor, self.gone), "json").is_file()
+
+    def _examples(self) -> Iterator[Piece]:
+        for _, about, descriptor in self._held():
+            for shard in descriptor.shards:
+                paths = (self._path(shard.splits), self._path(shard.examples))
+                yield Piece({"snapshot": about.snapshot, "name": about.name}, paths)
+
+    def _findings(self) -> Iterator[Piece]:
+        for one, about, _ in self._held():
+            constants = {"snapshot": about.snapshot, "name": about.name, "statement": one.digest}
+            yield Piece(constants, (self._path(about.findings),))
+
+    def _excluded(self) -> Iterator[Piece]:
+        for _, about, descriptor in self._held():
+            yield Piece({"snapshot": about.snapshot, "name": about.name}, (self._path(descriptor.excluded),))
+
+    def _malformed(self) -> Iterator[Piece]:
+        for _, about, descriptor in self._held():
+            yield Piece({"snapshot": about.snapshot, "name": about.name}, (self._path(descriptor.malformed),))
+
+    def _verdicts(self) -> Iterator[Piece]:
+        for one in self.statements:
+            if isinstance(one.about, Review) and self.trusted[one.digest] is not False:
+                constants = {"statement": one.digest, "author": one.author, "made": one.made}
+                yield Piece(constants | {"snapshot": one.about.snapshot or ""}, (self._path(one.about.verdicts),))
+
+    def _snapshots(self) -> pl.DataFrame:
+        # A row per admission: thousands at most.
+        return pl.DataFrame(
+            [
+                {
+                    "snapshot": about.snapshot,
+                    "name": about.name,
+                    "number": self.refs.get((about.name, about.snapshot)),
+                    "current": self.refs.get((about.name, about.snapshot), -1) == self.current.get(about.name),
+                    "held": self._is_held(about),
+                    "statement": one.digest,
+                    "made": one.made,
+                    "author": one.author,
+                    "trusted": self.trusted[one.digest],
+                    "rows": about.rows,
+                    "examples": about.examples,
+                    "malformed": about.malformed,
+                    "admitted": about.admitted,
+                    "excluded": about.excluded,
+                    **{split: about.splits.get(split, 0) for split in SPLITS},
+                    "files": len(about.sources),
+                    "policy": about.policy,
+                }
+                for one, about in self.admissions
+            ],
+            schema=SCHEMAS["snapshots"],
+        )
+
+    def _statements(self) -> pl.DataFrame:
+        return pl.DataFrame(
+            [
+                {
+                    "statement": one.digest,
+                    "kind": one.kind,
+                    "made": one.made,
+                    "author": one.author,
+                    "keyid": one.keyid,
+                    "trusted": self.trusted[one.digest],
+                    "snapshot": getattr(one.about, "snapshot", None),
+                    "parents": list(one.parents),
+                    "previous": one.previous,
+                    "version": one.version,
+                    "about": orjson.dumps(one.about.model_dump(mode="json")).decode(),
+                }
+                for one in self.statements
+            ],
+            schema=SCHEMAS["statements"],
+        )
+
+
+def _vouched(trust: Trust | None, one: Statement) -> bool | None:
+    if trust is None:
+        return None
+    try:
+        trust.vouched(one)
+    except Untrusted:
+        return False
+    return True
