@@ -203,6 +203,8 @@ def _sizes(store: Store, descriptor: Descriptor) -> None:
         paths = [store.path(digest, "parquet") for digest in (shard.examples, shard.splits)]
         sizes = [path.lstat().st_size for path in paths if path.exists()]  # one that is missing is told later
         if len(sizes) == len(paths) and sum(sizes) != shard.bytes:
+            for digest in (shard.examples, shard.splits):
+                store.verified(digest, "parquet")  # hashed in pieces, and named where it is the one
             what = f"with its splits it has {sum(sizes):,} bytes and not {shard.bytes:,}"
             raise Damaged(what, where=store.name(paths[0]), remedy=_RESTORE)
 
@@ -231,11 +233,11 @@ def _descriptor(store: Store, admission: Admission) -> Descriptor:
     return descriptor
 
 
-def _shard(store: Store, shard: ShardObjects) -> pl.DataFrame:
+def _shard(store: Store, shard: ShardObjects, columns: Sequence[str] | None = None) -> pl.DataFrame:
     """The examples of a shard; their objects are as large together as the descriptor says."""
     content = _bytes(store, shard.examples, "parquet", most=shard.bytes)
     name = store.name(store.path(shard.examples, "parquet"))
-    return from_parquet(content, ADMITTED, name, rows=shard.rows)
+    return from_parquet(content, ADMITTED, name, rows=shard.rows, columns=columns)
 
 
 def _splits(store: Store, shard: ShardObjects) -> pl.Series:
