@@ -46,18 +46,21 @@ def new(name: str, passphrase: bool) -> int:
 
     Prints the public key, which is for everybody.
     """
+    from shlex import quote
+
     from gate.provenance.keys import keys_folder, public_text
+    from gate.provenance.trust_edit import quoted
     from gate.verbs import keys
 
     key = keys.new(name, passphrase=_new_passphrase() if passphrase else None)
     public = public_text(key.public)
-    click.echo(f"The private key of {key.name} is kept in {keys_folder()}; it never leaves this machine.", err=True)
+    click.echo(f"The private key of {key.name} is kept in {keys_folder()}: nobody else needs it.", err=True)
     click.echo("The public key is for everybody:", err=True)
     click.echo(public)
     click.echo(
-        f"\nAn owner trusts it with\n  gate keys trust '{public}' --name '{key.name}' --role reviewer --trust FILE\n"
+        f"\nAn owner trusts it with\n  gate keys trust {public} --name {quote(key.name)} --role reviewer --trust FILE\n"
         "or with these lines under `keys:` in the trust file:\n"
-        f"  - name: {key.name}\n    public: {public}\n    roles: [reviewer]",
+        f"  - name: {quoted(key.name)}\n    public: {public}\n    roles: [reviewer]",
         err=True,
     )
     return 0

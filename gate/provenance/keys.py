@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import os
 import re
+import shlex
 import stat
 import unicodedata
 from collections.abc import Callable
@@ -189,7 +190,10 @@ def find_key(name: str | None = None, *, ask: Callable[[str], str] | None = None
     except OSError as error:
         reason = (error.strerror or "refused").lower()
         raise UsageError(f"the key cannot be read ({reason})", where=os.fspath(path)) from None
-    return _opened(content, path, ask)
+    key = _opened(content, path, ask)
+    if name is not None and key.name != name:
+        raise _no_key(path, f"it is that of {key.name!r}", "give the file the name that its line `name: …` says")
+    return key
 
 
 def _only() -> Path:
@@ -203,7 +207,7 @@ def _only() -> Path:
     if len(found) > 1:
         raise UsageError(
             "there are several keys, and it has to be said whose signature this is",
-            remedy="--key " + " | ".join(each.name for each in found),
+            remedy=" or ".join(f"--key {shlex.quote(each.name)}" for each in found),
         )
     assert found[0].path is not None
     return found[0].path
@@ -233,13 +237,13 @@ def _text(path: Path) -> str:
                 raise UsageError(
                     f"others may read this key (mode {stat.S_IMODE(status.st_mode):03o})",
                     where=os.fspath(path),
-                    remedy=f"chmod 600 '{path}'; and if others may have, make a new key and revoke this one",
+                    remedy=f"chmod 600 {shlex.quote(str(path))}; and revoke the key if somebody may have read it",
                 )
             if stat.S_IMODE(path.parent.stat().st_mode) & 0o022:
                 raise UsageError(
                     "others may put another key in the place of yours",
                     where=os.fspath(path.parent),
-                    remedy=f"chmod 700 '{path.parent}'",
+                    remedy=f"chmod 700 {shlex.quote(str(path.parent))}",
                 )
         content = file.read(_LARGEST + 1)
     try:
@@ -250,24 +254,38 @@ def _text(path: Path) -> str:
         raise _no_key(path, "it is no text of a key") from None
 
 
-def _described(content: str, path: Path | None) -> KeptKey:
-    """What the plain lines say; of a key that has none and no passphrase, what follows from it."""
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """What stands before the key itself, in plain text."""
+
+    name: str
+    public: str | None
+    encrypted: bool
+
+
+def _lines(content: str, path: Path | None) -> _Lines:
     said = dict(_LINE.findall(content.partition(_BEGIN)[0]))
+    # A key from a file goes by the name in it: the environment's is for the environment's key.
     name = (os.environ.get("GATE_KEY_NAME") if path is None else None) or said.get("name")
     if not name:
-        raise _no_key(
-            path, "it does not say whose it is", "set GATE_KEY_NAME" if path is None else "add a line `name: …` on top"
-        )
-    encrypted = _ENCRYPTED in content
+        remedy = "set GATE_KEY_NAME" if path is None else "put a line `name: …` on top"
+        raise _no_key(path, "it does not say whose it is", remedy)
+    public = said.get("public")
+    return _Lines(person(name.strip()), None if public is None else public.strip(), _ENCRYPTED in content)
+
+
+def _described(content: str, path: Path | None) -> KeptKey:
+    """What the plain lines say; the public key of one without a passphrase follows from it."""
+    said = _lines(content, path)
+    if not said.encrypted:
+        return KeptKey(said.name, _opened(content, path, None).public, False, path)
     try:
-        public = base64.b64decode(said.get("public", ""), validate=True)
+        public = base64.b64decode(said.public or "", validate=True)
     except ValueError:
         public = b""
-    if not public and not encrypted:
-        public = _opened(content, path, None).public
     if len(public) != 32:
-        raise _no_key(path, "it does not say its public key", "add the line `public: …` that it was made with")
-    return KeptKey(person(name), public, encrypted, path)
+        raise _no_key(path, "it does not say its public key", "put back the line `public: …` that it was made with")
+    return KeptKey(said.name, public, True, path)
 
 
 def _opened(content: str, path: Path | None, ask: Callable[[str], str] | None) -> PrivateKey:
@@ -275,29 +293,28 @@ def _opened(content: str, path: Path | None, ask: Callable[[str], str] | None) -
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-    said = dict(_LINE.findall(content.partition(_BEGIN)[0]))
-    name = (os.environ.get("GATE_KEY_NAME") if path is None else None) or said.get("name")
-    if not name:
-        _described(content, path)  # which says what is wrong
-    encrypted = _ENCRYPTED in content
-    passphrase = os.environ.get("GATE_KEY_PASSPHRASE") or None
-    if encrypted and passphrase is None:
-        if ask is None:
-            raise _no_key(path, "it has a passphrase", "set GATE_KEY_PASSPHRASE, or sign on a terminal")
-        passphrase = ask(f"Passphrase of {name}: ")
+    said = _lines(content, path)
+    password = _passphrase(said, path, ask).encode() if said.encrypted else None
     try:
-        password = passphrase.encode() if encrypted and passphrase is not None else None
         secret = load_pem_private_key(content[content.find(_BEGIN) :].encode(), password)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        if encrypted:
-            raise _no_key(path, "the passphrase is wrong, or the key damaged", "try again") from None
+        if said.encrypted:
+            raise _no_key(path, "the passphrase is wrong, or the key is damaged", "try again") from None
         raise _no_key(path, "it is no private key in PEM") from None
     if not isinstance(secret, Ed25519PrivateKey):
         raise _no_key(path, "it is a key of another kind", "gate signs with Ed25519: `gate keys new NAME`")
-    key = _signing(person(str(name)), secret)
-    if "public" in said and said["public"].strip() != public_text(key.public):
+    key = _signing(said.name, secret)
+    if said.public is not None and said.public != public_text(key.public):
         raise _no_key(path, "its line `public: …` is that of another key", "take the line away")
     return key
+
+
+def _passphrase(said: _Lines, path: Path | None, ask: Callable[[str], str] | None) -> str:
+    if given := os.environ.get("GATE_KEY_PASSPHRASE"):
+        return given
+    if ask is None:
+        raise _no_key(path, "it has a passphrase", "set GATE_KEY_PASSPHRASE, or sign on a terminal")
+    return ask(f"Passphrase of {said.name}: ")
 
 
 def _signing(name: str, secret: object) -> PrivateKey:

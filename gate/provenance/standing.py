@@ -131,9 +131,9 @@ def _admitted(hearing: _Hearing, demand: Demand, admission: Statement, moment: s
     rejections = tuple(each for each in last.values() if isinstance(each.about, Rejection))
     missing = demand.count - len(approvals)
     reasons = [f"rejected by {_by(each)}: {each.about.why}" for each in rejections if isinstance(each.about, Rejection)]
-    if missing > 0:
+    if missing > 0 and not rejections:
         more = f"{missing} approval{'s' if missing > 1 else ''}"
-        others = "" if demand.by_author else f", other than {author}"
+        others = "" if demand.by_author else f", other than {author},"
         more = f"{more} by {roles_text(demand.roles)}{others} {'is' if missing == 1 else 'are'} still needed"
         reasons.append(f"{more} ({len(approvals)} of {demand.count})" if approvals else more)
     status: Status = "expired" if expired else "rejected" if rejections else "waiting" if missing > 0 else "approved"

@@ -60,7 +60,7 @@ def trust_key(path: Path, name: str, public: bytes, roles: tuple[Role, ...], sin
         raise UsageError(f"--since {since}: {error}") from None
     if known is None:
         meant = TrustedKey(name, keyid_of(public), public, roles, from_then)
-        entry = [f"name: {_quoted(name)}", f"public: {public_text(public)}", f"roles: [{', '.join(roles)}]"]
+        entry = [f"name: {quoted(name)}", f"public: {public_text(public)}", f"roles: [{', '.join(roles)}]"]
         if since is not None:
             entry.append(f"since: {since}")
         if not path.exists():
@@ -98,7 +98,7 @@ def revoke_key(path: Path, key: TrustedKey, at: str, why: str) -> Trust:
         )
 
     meant = replace(key, revoked=at, why_revoked=why)
-    line = f"revoked: {{at: {at}, why: {_quoted(why)}}}"
+    line = f"revoked: {{at: {at}, why: {quoted(why)}}}"
     return _write(path, _Text.at(path).with_line(key, line), meant)
 
 
@@ -188,7 +188,7 @@ def _item(lines: Sequence[str], dash: int, end: str, width: int = 2) -> str:
     )
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """Text in double quotes, which YAML reads as JSON does; a plain name stays plain."""
     plain = text.replace(" ", "a").isalpha() and text.lower() not in ("null", "true", "false", "yes", "no", "on", "off")
     return text if plain else json.dumps(text, ensure_ascii=False)

@@ -6,6 +6,7 @@ from collections import Counter
 
 import polars as pl
 
+from gate.data.frame import SPLITS
 from gate.provenance.moments import minute_of
 from gate.provenance.standing import Standing
 from gate.provenance.statements import Admission, Statement, Waiver
@@ -19,7 +20,7 @@ def admission_lines(statement: Statement, stands: Standing | None) -> list[str]:
     """What an admission says, and how it stands: what an approver, or whoever rejects or revokes, signs about."""
     about = statement.about
     assert isinstance(about, Admission)
-    splits = ", ".join(f"{name} {count:,}" for name, count in about.splits.items())
+    splits = ", ".join(f"{name} {count:,}" for name in SPLITS if (count := about.splits.get(name)))
     ended = Counter(about.rules.values())
     rules = ", ".join(
         f"{count} {'waived' if status == 'failed' else status}{_named(about, status)}"

@@ -113,7 +113,7 @@ def approve(
     stands = standing(ledger, believed, _about(admission).snapshot, at=at)
     if stands.status in ("revoked", "erased", "expired"):
         raise Refused(
-            f"the snapshot is {stands.status}: {'; '.join(stands.reasons)}",
+            f"nothing new may rest on this snapshot: {'; '.join(stands.reasons)}",
             where=where,
             remedy="admit the data anew, and approve that",
         )
