@@ -215,7 +215,7 @@ def _reason_to_skip(path: Path, siblings: Sequence[str], listed: set[str] | None
         return None
     if lower.startswith(_DOCUMENTS) and format_of(name) is None:
         return "documentation"
-    if lower in _CONFIGURATION:
+    if lower in _CONFIGURATION or lower.endswith("gate-export.json"):
         return "configuration, not data"
     if listed is not None and name not in listed and lower.endswith(".arrow"):
         return "not among the data files that state.json lists (a cache of the datasets library)"
