@@ -22,6 +22,7 @@ COMMANDS = {
     "init": ("gate.cli.init", "Set a repository of data up: settings, workflows, a pre-commit hook."),
     "keys": ("gate.cli.keys", "Make the keys that people sign with, and say whose word counts."),
     "reject": ("gate.cli.reject", "Reject a snapshot: sign that it must not be used as it is."),
+    "report": ("gate.cli.report", "Give out a snapshot's sealed report, or how it stands now."),
     "review": ("gate.cli.review", "Look at a random sample of the examples: good, bad (and why) or skip."),
     "revoke": ("gate.cli.revoke", "Revoke a snapshot: nothing new may rest on it."),
     "rules": ("gate.cli.rules", "List the rules of a policy, and explain any of them."),

@@ -14,13 +14,13 @@ from collections.abc import Sequence
 from gate.admission.result import AdmissionResult
 from gate.errors import GateError
 from gate.folders import Folders
+from gate.provenance.moments import minute_of
 from gate.reporting.charts import Chart, charts
 from gate.reporting.inert import one_line
 from gate.reporting.json_report import profile_of
 from gate.reporting.kinds import kinds_of
 from gate.reporting.page import Limits, page
 from gate.reporting.sealing import Sealing, SealingPage, SplitLine, sealing_page
-from gate.reporting.waivers import moment
 
 LARGEST = 2_000_000
 """Bytes of a report; where a sample is larger, a smaller one is taken."""
@@ -90,7 +90,7 @@ def rendered(name: str, folders: Folders, **values: object) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(number=_number, share=_share, bytes=_bytes, line=one_line, score=_score, figure=_figure)
-    environment.filters.update(moment=moment, sum_of=_sum_of)
+    environment.filters.update(moment=minute_of, sum_of=_sum_of)
     try:
         # Safe: files of the repository, no text of a dataset.
         return environment.get_template(name).render(

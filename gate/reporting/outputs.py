@@ -147,6 +147,22 @@ def write(result: AdmissionResult, output: Output, folders: Folders | None = Non
     return output.path
 
 
+def replace_file(content: bytes, path: Path) -> None:
+    """Write a page that was asked for; an existing file is replaced only once the new one is complete on disk.
+
+    Raises:
+        UsageError: the folder cannot be made or written to, the path is a folder, or the disk is full.
+    """
+    try:
+        _put(content, path)
+    except OSError as error:
+        raise UsageError(
+            f"it cannot be written: {error.strerror or error}",
+            where=os.fspath(path),
+            remedy="name a file in a folder that can be written to",
+        ) from error
+
+
 def _function(name: str) -> Callable[..., object]:
     module, _, function = name.partition(":")
     found: Callable[..., object] = getattr(import_module(module), function)

@@ -8,6 +8,8 @@ import polars as pl
 
 from gate.admission.finding_ids import finding_ids
 from gate.admission.result import AdmissionResult
+from gate.provenance.moments import minute_of
+from gate.provenance.statements import Waiver
 from gate.reporting.inert import one_line
 
 _WHY = 300
@@ -34,14 +36,11 @@ class UsedWaiver:
     def sentence(self) -> str:
         """On one line, inert."""
         by, why = one_line(self.by, 80), one_line(self.why, _WHY)
-        return f"{one_line(self.rule, 120)}: waived by {by} until {moment(self.until)}: {why}"
+        return f"{one_line(self.rule, 120)}: waived by {by} until {minute_of(self.until)}: {why}"
 
 
 def waivers_used(result: AdmissionResult) -> list[UsedWaiver]:
     """The waivers that cover a finding of the result, the oldest first."""
-    # Only here: it loads what validates statements, which a check without waivers has no use for.
-    from gate.provenance.statements import Waiver
-
     return [
         UsedWaiver(
             one.digest,
@@ -80,8 +79,3 @@ def sentences_of(result: AdmissionResult, findings: pl.DataFrame) -> list[str | 
         else None
         for rule, finding, state in findings.select("rule", "finding", "state").iter_rows()
     ]
-
-
-def moment(time: str) -> str:
-    """A moment as statements write it, in the minutes that people think in: `2026-12-01 17:30 UTC`."""
-    return f"{time[:10]} {time[11:16]} UTC"
