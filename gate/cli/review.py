@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from gate.verbs.review import Sample
+    from gate.verbs.suggest import Suggestions
 
 EPILOG = """\b
 Examples:
@@ -23,6 +24,7 @@ Examples:
   gate review support-desk --trust trust.yaml
   gate review data/ --export sheet.csv
   gate review data/ --import sheet.csv --key 'Ana Ruiz'
+  gate review data/ --suggest --out .
 
 \b
 Keys: g good, b bad (asks why), s skip, m more, u undo, q quit. What was
@@ -62,6 +64,13 @@ Exit codes: 0 done or quit, 2 usage error, 130 interrupted (answers are kept).
     metavar="FILE.csv",
     help="Take the verdicts of such a sheet, and sign them.",
 )
+@click.option("--suggest", "suggested", is_flag=True, help="Draft rules that would have caught the bad ones.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write these drafts below DIR/rules/ instead of printing them.",
+)
 @store_option
 @trust_options
 @key_options
@@ -72,6 +81,8 @@ def command(
     stratify: str | None,
     export: Path | None,
     import_: Path | None,
+    suggested: bool,
+    out: Path | None,
     store: Path | None,
     trust: Path | None,
     trust_revision: str | None,
@@ -86,10 +97,14 @@ def command(
 
     from gate.reporting.terminal import Progress
     from gate.verbs.review import find_rows, sample
+    from gate.verbs.suggest import suggest
+    from gate.verbs.surroundings import named_trust
 
-    if export is not None and import_ is not None:
-        raise UsageError("--export and --import at once", remedy="export first, and import what came back")
-    if export is None and import_ is None and not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if sum((export is not None, import_ is not None, suggested)) > 1:
+        raise UsageError("--export, --import and --suggest are one thing each", remedy="name one of them")
+    if out is not None and not suggested:
+        raise UsageError("--out says where drafts go", remedy="ask for them with --suggest")
+    if export is None and import_ is None and not suggested and not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError(
             "there is no terminal to ask at",
             remedy="write a sheet with --export FILE.csv, fill in its verdicts, and take it with --import FILE.csv",
@@ -98,6 +113,12 @@ def command(
     with Progress(console) as progress:
         rows = find_rows(what, store=store, trust=trust, trust_revision=trust_revision, on_stage=progress.update)
         drawn = sample(rows, what, size=size, seed=seed, stratify=stratify)
+        if suggested:
+            found = suggest(
+                rows, drawn, store=store, trust=named_trust(trust, trust_revision), on_stage=progress.update
+            )
+    if suggested:
+        return _suggest(found, out, console)
     if export is not None:
         return _export(drawn, export, console)
     if import_ is not None:
@@ -148,6 +169,21 @@ def _import(sample: Sample, path: Path, console: Console, store: Path | None, ke
         console.print(f"{sheet.left} without a verdict were left alone", markup=False)
     _told(sample, console)
     _sign(sample, console, store, key)
+    return 0
+
+
+def _suggest(found: Suggestions, out: Path | None, console: Console) -> int:
+    from gate.reporting.suggestions_terminal import render
+    from gate.verbs.suggest import write_drafts
+
+    render(found, console)
+    if out is not None:
+        write_drafts(found.files, out)
+        for name in found.files:
+            console.print(f"wrote {out / name}", markup=False, soft_wrap=True)
+        return 0
+    for name, text in found.files.items():
+        click.echo(f"# {name}\n{text}")
     return 0
 
 
