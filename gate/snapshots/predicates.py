@@ -343,7 +343,7 @@ def phrases(frames: Frames, bad: pl.Series, head: int, into: Candidates) -> None
                 continue
             said = Spoken(column, (run,))
             into.add(f"the words “{run}” in the {column}", said, partial(_spoken, draft=said))
-            if column == "answer":
+            if column == "answer" and len(run) > 1:
                 entry = Phrases("refusals", (run,))
                 into.add(f"“{run}” where the answer begins", entry, partial(_by_rote, draft=entry, head=head))
 
