@@ -44,23 +44,25 @@ def with_content(ids: Collection[str]) -> pl.Expr:
     return pl.col("id").is_in(list(ids)) & pl.any_horizontal(*(pl.col(name).is_not_null() for name in CONTENT))
 
 
-def about_them(ids: Collection[str]) -> pl.Expr:
-    """Findings that may quote these examples: on them, compared with them, or in a group with them."""
-    own = pl.col("id").is_in(list(ids)) | pl.col("partner").is_in(list(ids))
-    # A null group is no group: it takes no other finding along.
-    grouped = pl.col("group").is_in(pl.col("group").filter(own.fill_null(False)).drop_nulls().implode())
-    return (own.fill_null(False) | grouped.fill_null(False)).fill_null(False)
+def with_evidence(ids: Collection[str]) -> pl.Expr:
+    """Findings whose evidence may quote these examples: on them, or compared with them."""
+    concerned = pl.col("id").is_in(list(ids)) | pl.col("partner").is_in(list(ids))
+    return concerned.fill_null(False) & pl.col("evidence").is_not_null()
+
+
+def with_reasons(ids: Collection[str]) -> pl.Expr:
+    """Verdicts whose reasons may quote these examples."""
+    return pl.col("id").is_in(list(ids)) & pl.col("reason").is_not_null()
 
 
 def without_evidence(findings: pl.DataFrame, ids: Collection[str]) -> pl.DataFrame:
     """Findings whose evidence on these examples is gone; which findings there were stays."""
-    return findings.with_columns(pl.when(~about_them(ids)).then(pl.col("evidence")).alias("evidence"))
+    return findings.with_columns(pl.when(~with_evidence(ids)).then(pl.col("evidence")).alias("evidence"))
 
 
 def without_reasons(verdicts: pl.DataFrame, ids: Collection[str]) -> pl.DataFrame:
-    """Verdicts whose reasons on these examples, which may quote them, are gone."""
-    gone = pl.col("id").is_in(list(ids))
-    return verdicts.with_columns(pl.when(~gone).then(pl.col("reason")).alias("reason"))
+    """Verdicts whose reasons on these examples are gone."""
+    return verdicts.with_columns(pl.when(~with_reasons(ids)).then(pl.col("reason")).alias("reason"))
 
 
 def kind_of(content: bytes) -> str | None:
