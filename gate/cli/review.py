@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,10 @@ from gate.cli.provenance_options import key_options, store_option, trust_options
 from gate.errors import UsageError
 
 if TYPE_CHECKING:
+    import polars as pl
     from rich.console import Console
 
+    from gate.provenance.trust import Trust
     from gate.verbs.review import Sample
     from gate.verbs.suggest import Suggestions
 
@@ -109,24 +112,41 @@ def command(
             "there is no terminal to ask at",
             remedy="write a sheet with --export FILE.csv, fill in its verdicts, and take it with --import FILE.csv",
         )
+    whom = named_trust(trust, trust_revision)
     console = Console(stderr=True, highlight=False)
     with Progress(console) as progress:
         rows = find_rows(what, store=store, trust=trust, trust_revision=trust_revision, on_stage=progress.update)
         drawn = sample(rows, what, size=size, seed=seed, stratify=stratify)
         if suggested:
-            found = suggest(
-                rows, drawn, store=store, trust=named_trust(trust, trust_revision), on_stage=progress.update
-            )
+            found = suggest(rows, drawn, store=store, trust=whom, on_stage=progress.update)
     if suggested:
         return _suggest(found, out, console)
+    signing = _Signing(store, whom, key)
     if export is not None:
         return _export(drawn, export, console)
     if import_ is not None:
-        return _import(drawn, import_, console, store, key)
-    return _ask(drawn, console, store, key)
+        return _import(drawn, import_, console, signing)
+    return _ask(drawn, console, signing)
 
 
-def _ask(sample: Sample, console: Console, store: Path | None, key: str | None) -> int:
+@dataclass(frozen=True, slots=True)
+class _Signing:
+    """What verdicts are signed with, and where they go."""
+
+    store: Path | None
+    trust: Trust | None
+    key: str | None
+
+    def sign(self, sample: Sample, verdicts: pl.DataFrame, console: Console) -> None:
+        from gate.verbs.review import sign
+        from gate.verbs.surroundings import open_signer
+
+        statement = sign(sample, verdicts, open_signer(self.key), store=self.store, trust=self.trust)
+        console.print(f"signed as {statement.author}; the statement is", markup=False, soft_wrap=True)
+        click.echo(statement.digest)
+
+
+def _ask(sample: Sample, console: Console, signing: _Signing) -> int:
     from gate.cli.review_screen import Terminal, ask, review
 
     answers = sample.answers()
@@ -136,14 +156,15 @@ def _ask(sample: Sample, console: Console, store: Path | None, key: str | None) 
             with console.screen(hide_cursor=False):
                 review(sample, answers, console, terminal)
             _told(sample, console)
-            pending = answers.pending().height
-            wanted = pending and ask(console, f"Sign {_counted(pending)} as a statement now?", terminal.key)
+            pending = answers.pending()
+            count = pending.height
+            wanted = count > 0 and ask(console, f"Sign {_counted(count)} as a statement now?", terminal.key)
     except KeyboardInterrupt:
         console.print(f"\n{_counted(len(answers))} kept; the same command goes on.", markup=False)
         return 130
     if wanted:
-        _sign(sample, console, store, key)
-    elif pending:
+        signing.sign(sample, pending, console)
+    elif count:
         console.print("They are kept; the same command goes on, and asks again.", markup=False)
     return 0
 
@@ -160,16 +181,21 @@ def _export(sample: Sample, path: Path, console: Console) -> int:
     return 0
 
 
-def _import(sample: Sample, path: Path, console: Console, store: Path | None, key: str | None) -> int:
+def _import(sample: Sample, path: Path, console: Console, signing: _Signing) -> int:
     from gate.verbs.review_sheet import read_sheet
 
     sheet = read_sheet(path, sample)
+    for count, what in ((sheet.left, "rows have no verdict and were left alone"), (sheet.unkept, _UNKEPT)):
+        if count:
+            console.print(f"{count} {what}", markup=False, soft_wrap=True)
+    # Kept first: who has no key at hand has them in the terminal, and nobody is asked again.
     sample.answers().take(sheet.said)
-    if sheet.left:
-        console.print(f"{sheet.left} without a verdict were left alone", markup=False)
     _told(sample, console)
-    _sign(sample, console, store, key)
+    signing.sign(sample, sheet.verdicts, console)
     return 0
+
+
+_UNKEPT = "reasons stand beside a verdict other than bad, and are not kept"
 
 
 def _suggest(found: Suggestions, out: Path | None, console: Console) -> int:
@@ -185,15 +211,6 @@ def _suggest(found: Suggestions, out: Path | None, console: Console) -> int:
     for name, text in found.files.items():
         click.echo(f"# {name}\n{text}")
     return 0
-
-
-def _sign(sample: Sample, console: Console, store: Path | None, key: str | None) -> None:
-    from gate.verbs.review import sign
-    from gate.verbs.surroundings import open_signer
-
-    statement = sign(sample, sample.answers(), open_signer(key), store=store)
-    console.print(f"signed as {statement.author}; the statement is", markup=False, soft_wrap=True)
-    click.echo(statement.digest)
 
 
 def _told(sample: Sample, console: Console) -> None:

@@ -11,7 +11,8 @@ import polars as pl
 from gate.errors import UsageError
 from gate.provenance.envelope import Signer
 from gate.provenance.ledger import Ledger
-from gate.provenance.statements import Statement
+from gate.provenance.statements import Review, Statement, now
+from gate.provenance.trust import Trust
 from gate.snapshots.sample import STRATA, Drawn, draw
 from gate.snapshots.verdicts import said
 from gate.store.objects import find_store
@@ -92,21 +93,32 @@ def sample(rows: Rows, what: Sequence[str], *, size: int, seed: int = 0, stratif
     return Sample(drawn, rows.fetch(drawn.examples["id"]), rows.snapshot, start)
 
 
-def sign(sample: Sample, answers: Answers, signer: Signer, *, store: Path | None = None) -> Statement:
-    """Sign the answers that no statement holds yet.
+def sign(
+    sample: Sample,
+    verdicts: pl.DataFrame,
+    signer: Signer,
+    *,
+    store: Path | None = None,
+    trust: Trust | None = None,
+) -> Statement:
+    """Sign some verdicts on a sample.
 
     Args:
+        verdicts: schema gate.snapshots.layout.VERDICTS.
         store: its folder, made where there is none; else the nearest.
+        trust: who may say so, where that is known already.
 
     Raises:
         UsageError: there is nothing to sign.
+        Untrusted: the statement would not count, and why.
         StoreError: the store cannot be written to.
     """
-    verdicts = answers.pending()
     if verdicts.is_empty():
         raise UsageError("there is no new verdict to sign", remedy="answer with g, b or s first")
+    if trust is not None:
+        trust.signer(signer.keyid, signer.name, Review.kind, now())
     ledger = Ledger(open_store(store, start=sample.start, create=True))
     size = len(sample.ids)
     statement = said(ledger, verdicts, signer, seed=sample.drawn.seed, sampled=size, snapshot=sample.snapshot)
-    answers.signed(statement.digest)
+    sample.answers().signed(statement.digest, verdicts["id"])
     return statement

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -128,14 +128,14 @@ class Answers:
         rows = [(id_, one.verdict, one.reason, one.at) for id_, one in sorted(self._answers.items()) if not one.signed]
         return pl.DataFrame(rows, schema=VERDICTS, orient="row")
 
-    def signed(self, statement: str) -> None:
-        """Note that a statement holds all answers so far."""
-        self._write([{"signed": statement}])
+    def signed(self, statement: str, ids: Iterable[str]) -> None:
+        """Note that a statement holds the answers to these examples."""
+        self._write([{"signed": statement, "id": id_} for id_ in ids])
 
     def _take(self, entry: dict[str, str | None]) -> None:
         if "signed" in entry:
-            for id_, one in self._answers.items():
-                self._answers[id_] = Answer(one.verdict, one.reason, one.at, signed=True)
+            if (one := self._answers.get(entry["id"] or "")) is not None:
+                self._answers[str(entry["id"])] = replace(one, signed=True)
             return
         if (undone := entry.get("undo")) is not None:
             self._answers.pop(undone, None)

@@ -14,8 +14,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import polars as pl
+
 from gate.errors import UsageError
+from gate.provenance.statements import now
 from gate.reporting.inert import inert, one_line
+from gate.snapshots.layout import VERDICTS
 from gate.snapshots.spoken import parts
 from gate.snapshots.verdicts import LONGEST
 from gate.verbs.review import Sample
@@ -44,6 +48,11 @@ class Sheet:
     """Rows without a verdict."""
     unkept: int
     """Reasons beside a verdict other than bad, which are not kept."""
+
+    @property
+    def verdicts(self) -> pl.DataFrame:
+        """Schema gate.snapshots.layout.VERDICTS; said now."""
+        return pl.DataFrame([(*each, now()) for each in self.said], schema=VERDICTS, orient="row")
 
 
 def write_sheet(path: Path, sample: Sample, answers: Answers) -> None:
