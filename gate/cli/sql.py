@@ -54,6 +54,6 @@ def command(
     if form == "parquet" and out is None and sys.stdout.isatty():
         raise click.UsageError("Parquet is nothing for a terminal: name a file with --out.")
     asked = sys.stdin.read() if query == "-" else query
-    with answered(asked, open_store(store), named_trust(trust, trust_revision)) as batches:
-        write(batches, form, out)
+    with answered(asked, open_store(store), named_trust(trust, trust_revision)) as answer:
+        write(answer, form, out)
     return 0

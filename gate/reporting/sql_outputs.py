@@ -5,19 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 import polars as pl
 
 from gate.errors import UsageError
 from gate.reporting.inert import one_line
-
-if TYPE_CHECKING:
-    from pyarrow import RecordBatchReader
+from gate.store.views import Answer
 
 _ROWS = 100
 """That a table shows."""
@@ -32,7 +31,7 @@ def views(schemas: Mapping[str, pl.Schema], about: Mapping[str, str]) -> None:
         print("  " + ", ".join(schema))
 
 
-def write(batches: RecordBatchReader, form: str, out: Path | None) -> None:
+def write(answer: Answer, form: str, out: Path | None) -> None:
     """Write rows to a file, which is replaced when it is whole, or to standard output.
 
     Args:
@@ -42,13 +41,13 @@ def write(batches: RecordBatchReader, form: str, out: Path | None) -> None:
         UsageError: the file cannot be written.
     """
     if out is None:
-        _write(batches, form, sys.stdout.buffer)
+        _write(answer, form, sys.stdout.buffer)
         sys.stdout.flush()
         return
     temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
-            _write(batches, form, file)
+            _write(answer, form, file)
         temporary.replace(out)
     except OSError as error:
         raise UsageError(f"it cannot be written ({(error.strerror or 'refused').lower()})", where=str(out)) from None
@@ -57,16 +56,26 @@ def write(batches: RecordBatchReader, form: str, out: Path | None) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def _write(batches: RecordBatchReader, form: str, file: IO[bytes]) -> None:
+def _write(answer: Answer, form: str, file: IO[bytes]) -> None:
+    try:
+        _written(answer, form, file)
+    except KeyboardInterrupt:
+        # One Ctrl-C is two interruptions within Polars, its own and then Python's, which would end the clearing up.
+        with contextlib.suppress(KeyboardInterrupt):
+            time.sleep(0.01)
+        raise
+
+
+def _written(answer: Answer, form: str, file: IO[bytes]) -> None:
     if form == "parquet":
         import pyarrow.parquet as pq
 
-        with pq.ParquetWriter(file, batches.schema, compression="zstd") as writer:
-            for batch in batches:
+        with pq.ParquetWriter(file, answer.schema, compression="zstd") as writer:
+            for batch in answer.batches:
                 writer.write_batch(batch)
         return
-    frames = (pl.DataFrame(pl.from_arrow(batch)) for batch in batches)
-    columns = list(batches.schema.names)
+    frames = (pl.DataFrame(pl.from_arrow(batch)) for batch in answer.batches)
+    columns = list(answer.schema.names)
     if form == "csv":
         _csv(frames, columns, file)
     elif form == "json":

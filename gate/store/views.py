@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, TypeVar
 
 import polars as pl
 from fsspec import AbstractFileSystem
@@ -25,11 +27,13 @@ from gate.store.files import opened
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-    from pyarrow import RecordBatchReader
+    from pyarrow import RecordBatch, Schema
 
 _SCHEME = "gate"
 _BATCH = 20_000
 """Rows that are fetched at a time."""
+_LISTEN = 0.1
+"""Seconds between looks for a signal."""
 
 
 class QueryError(UsageError):
@@ -54,9 +58,18 @@ class View:
     """None: the query does not name it, so that nothing was made ready; whoever reads it all the same is told."""
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a query comes to."""
+
+    schema: Schema
+    batches: Iterator[RecordBatch]
+    """Arrow, some 20,000 rows each; a query goes on while they are asked for, and may fail then."""
+
+
 @contextmanager
-def asked(query: str, views: Mapping[str, View]) -> Iterator[RecordBatchReader]:
-    """The rows that a query comes to, as Arrow batches.
+def asked(query: str, views: Mapping[str, View]) -> Iterator[Answer]:
+    """The rows that a query comes to. Ctrl-C ends it.
 
     Args:
         query: one SELECT (or EXPLAIN, DESCRIBE, SHOW, SUMMARIZE).
@@ -67,7 +80,24 @@ def asked(query: str, views: Mapping[str, View]) -> Iterator[RecordBatchReader]:
     import duckdb
     import pyarrow as pa
 
-    with tempfile.TemporaryDirectory(prefix="gate-sql-") as folder, _connection(folder) as connection:
+    with (
+        tempfile.TemporaryDirectory(prefix="gate-sql-") as folder,
+        _connection(folder) as connection,
+        ThreadPoolExecutor(1) as aside,
+    ):
+
+        def wait(step: Callable[[], T]) -> T:
+            """A step of DuckDB's, in another thread, so that this one hears of signals. It wakes for them by itself:
+            the system may hand a signal to any thread."""
+            running = aside.submit(step)
+            try:
+                while not wait_for((running,), timeout=_LISTEN).done:
+                    pass
+            except BaseException:
+                connection.interrupt()
+                raise
+            return running.result()
+
         try:
             _make(connection, views)
             statements = connection.extract_statements(query)
@@ -77,9 +107,13 @@ def asked(query: str, views: Mapping[str, View]) -> Iterator[RecordBatchReader]:
                 raise QueryError(
                     "only a query that reads", remedy="write a SELECT, DESCRIBE, SHOW, SUMMARIZE or EXPLAIN"
                 )
-            yield connection.query(query).to_arrow_reader(_BATCH)
+            reader = wait(lambda: connection.query(query).to_arrow_reader(_BATCH))
+            yield Answer(reader.schema, iter(lambda: wait(lambda: next(reader, None)), None))
         except (duckdb.Error, pa.ArrowException) as error:
             raise _failed(error, views) from None
+
+
+T = TypeVar("T")
 
 
 @contextmanager

@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import orjson
 import polars as pl
@@ -24,12 +23,9 @@ from gate.provenance.trust import Trust, Untrusted
 from gate.snapshots.layout import Descriptor
 from gate.snapshots.reach import Erased, current, erased, every_ref, read_descriptor
 from gate.store.objects import Store
-from gate.store.views import Piece, View, asked
+from gate.store.views import Answer, Piece, View, asked
 from gate.verbs.sql_views import SCHEMAS
 from gate.verbs.surroundings import open_store, open_trust
-
-if TYPE_CHECKING:
-    from pyarrow import RecordBatchReader
 
 
 def sql(
@@ -52,8 +48,10 @@ def sql(
     """
     opened = store if isinstance(store, Store) else open_store(None if store is None else Path(store))
     believed = trust if isinstance(trust, Trust) or trust is None else open_trust(Path(trust))
-    with answered(query, opened, believed) as batches:
-        return whole_numbers(pl.DataFrame(pl.from_arrow(batches.read_all())))
+    import pyarrow as pa
+
+    with answered(query, opened, believed) as answer:
+        return whole_numbers(pl.DataFrame(pl.from_arrow(pa.Table.from_batches(answer.batches, answer.schema))))
 
 
 def whole_numbers(frame: pl.DataFrame) -> pl.DataFrame:
@@ -66,14 +64,14 @@ def whole_numbers(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 @contextmanager
-def answered(query: str, store: Store, trust: Trust | None = None) -> Iterator[RecordBatchReader]:
+def answered(query: str, store: Store, trust: Trust | None = None) -> Iterator[Answer]:
     """The same, a batch of rows at a time."""
     tables = _Tables.of(store, trust)
     # A view that is not named needs no object. A name made up within the query finds a view that says so.
     named = query.casefold()
     views = {name: View(schema, tables.rows(name) if name in named else None) for name, schema in SCHEMAS.items()}
-    with asked(query, views) as batches:
-        yield batches
+    with asked(query, views) as answer:
+        yield answer
 
 
 @dataclass(frozen=True, slots=True)
