@@ -130,7 +130,7 @@ def new_key(name: str, *, passphrase: str | None = None) -> PrivateKey:
         raise UsageError(
             f"there is a key {name!r} already",
             where=os.fspath(path),
-            remedy="give this one another name; statements signed with the old key need its public half for ever",
+            remedy="give this one another name, or move that file away first (after `gate keys revoke`)",
         ) from None
     except OSError as error:
         reason = (error.strerror or "refused").lower()

@@ -19,7 +19,7 @@ from gate.policy.form import Form
 from gate.policy.invalid import Location, policy_error
 from gate.policy.model import Place
 from gate.policy.yaml_file import LARGEST_FILE, YamlFile, parse_yaml
-from gate.provenance.keys import keyid_of, person
+from gate.provenance.keys import keyid_of, person, public_text
 from gate.provenance.moments import moment
 from gate.provenance.trust import DEFAULT, Demand, Role, Trust, TrustedKey
 
@@ -155,6 +155,8 @@ def public_bytes(text: str) -> bytes:
     """
     try:
         public = base64.b64decode(text.strip(), validate=True)
+        if public_text(public) != text.strip():  # bits that no byte has: the same key would have two texts
+            raise ValueError
     except (ValueError, binascii.Error):
         raise ValueError("a public key is base64, as `gate keys ls` prints it") from None
     if len(public) != 32:
