@@ -193,4 +193,4 @@ def _changes(standing: Standing, demand: Demand, at: str) -> list[str]:
         for waiver in standing.waivers
         if isinstance(waiver.about, Waiver) and waiver.about.until >= at
     ]
-    return [*found, f"A rejection by {by}, a revocation, or the erasure of an example in it."]
+    return [*dict.fromkeys(found), f"A rejection by {by}, a revocation, or the erasure of an example in it."]
