@@ -77,7 +77,7 @@ Exit codes:
   0  pass
   1  fail
   2  usage or policy error: nothing was judged
-  3  inconclusive
+  3  inconclusive, or passed and waiting for approval
   4  an error while judging
 """
 
