@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from gate.errors import UsageError
-from gate.provenance.envelope import Signer, opened, sign
+from gate.provenance.envelope import LARGEST, Signer, opened, sign
 from gate.provenance.statements import About, Ref, Statement, drafted, now, read
+from gate.store.files import opened as plain_file
 from gate.store.objects import Damaged, Store
 
 
@@ -96,11 +97,14 @@ class Ledger:
         numbers = self.store.refs().get(name, [])
         path = self.store.ref_path(name, number or max(numbers, default=1))
         try:
-            found = read(opened(path.read_bytes(), self.store.name(path)), self.store.name(path))
-        except OSError:
+            with plain_file(path) as file:
+                found = read(opened(file.read(LARGEST + 1), self.store.name(path)), self.store.name(path))
+        except FileNotFoundError:
             raise Damaged(
                 "there is no such ref", where=self.store.name(path), remedy="`gate snapshots ls` lists the names"
             ) from None
+        except OSError as error:
+            raise Damaged(f"it cannot be read ({error.strerror})", where=self.store.name(path)) from None
         if not isinstance(found.about, Ref) or (found.about.name, f"{found.about.number:06}") != (name, path.stem):
             raise Damaged("it is not the ref that its name says", where=self.store.name(path))
         return found
