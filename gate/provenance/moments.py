@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 
 from gate.provenance.statements import written
+
+_LAST = time(23, 59, 59, 999999)
 
 
 def moment(text: str, *, end_of_day: bool = False) -> str:
@@ -17,24 +19,17 @@ def moment(text: str, *, end_of_day: bool = False) -> str:
         ValueError: it is neither, or a time that does not say its zone.
     """
     try:
-        day = date.fromisoformat(text)
+        when = datetime.combine(date.fromisoformat(text), _LAST if end_of_day else time(), UTC)
     except ValueError:
-        pass
-    else:
-        first = datetime.combine(day, time(), UTC)
-        return written(first + timedelta(days=1) - timedelta(microseconds=1) if end_of_day else first)
-    try:
-        when = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError("expected a date (2026-11-01) or a time (2026-12-24T10:00:00Z)") from None
+        try:
+            when = datetime.fromisoformat(text)
+        except ValueError:
+            raise ValueError("expected a date (2026-11-01) or a time (2026-12-24T10:00:00Z)") from None
     if when.tzinfo is None:
         raise ValueError("the time does not say its zone: end it with Z, or with +01:00")
+    if not 1970 <= when.year <= 9998:  # the form has four digits for a year, in any zone
+        raise ValueError("expected a year from 1970 to 9998")
     return written(when)
-
-
-def day_of(moment: str) -> str:
-    """The date of a moment, for sentences; UTC."""
-    return moment[:10]
 
 
 def minute_of(moment: str) -> str:

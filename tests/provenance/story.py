@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from gate.provenance.envelope import opened, sign
+from gate.provenance.envelope import canonical, opened, sign
 from gate.provenance.keys import PrivateKey
 from gate.provenance.ledger import Ledger
 from gate.provenance.statements import About, Admission, SourceRecord, Statement, drafted, read
 from gate.provenance.trust import Demand, Role, Trust, TrustedKey
+from gate.store.objects import Store
 
 SNAPSHOT = "5a" * 32
 PEOPLE: Mapping[str, tuple[Role, ...]] = {
@@ -69,3 +70,20 @@ def forged(
     content = sign(draft, signer)
     digest = ledger.store.put_statement(content)
     return read(opened(content, digest), digest)
+
+
+def sealed(store: Store, **changes: object) -> Admission:
+    """An admission whose small objects are there: what a reviewer's machine has before any row."""
+    policy, findings, report = store.put(b"{}", "json"), store.put(b"PAR1", "parquet"), store.put(b"<html>", "html")
+    snapshot = str(changes.get("snapshot", SNAPSHOT))
+    descriptor = {
+        "format": 1,
+        "snapshot": snapshot,
+        "major": "0",
+        "policy": policy,
+        "shards": [],
+        "excluded": "6" * 64,
+        "malformed": "7" * 64,
+    }
+    put = store.put(canonical(descriptor), "json")
+    return admission(**({"descriptor": put, "policy": policy, "findings": findings, "report": report} | changes))

@@ -1,4 +1,4 @@
-"""How a snapshot stands: who approved, rejected, revoked and erased, and the tricks by which it might seem otherwise."""
+"""How a snapshot stands: who approved, rejected, revoked or erased it, and tricks by which it might seem otherwise."""
 
 from __future__ import annotations
 

@@ -70,6 +70,7 @@ def entry(name: str = "Cy", public: str = public_text(b"c" * 32), more: str = ""
             "revoked before",
         ),
         (GOOD.replace("2026-11-01", "yesterday"), 6, "expected a date"),
+        (GOOD.replace("2026-11-01", "0001-01-01T00:00:00+05:00"), 6, "expected a year"),
         (GOOD.replace("10:00:00+01:00", "10:00:00"), 10, "does not say its zone"),
         (GOOD.replace("why: laptop stolen", "why: ''"), 10, "why"),
         (GOOD.replace(", why: laptop stolen", ""), 10, "why: missing"),
