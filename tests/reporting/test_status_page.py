@@ -68,7 +68,7 @@ ERASED = said(Erasure(examples=["e" * 64], objects={}, snapshots=["5" * 64], why
 
 
 def text_of(standing: Standing, **values: Any) -> str:
-    page = to_status_html(standing, TRUST, AT, **values)
+    page = re.sub(r'<span class="label">[^<]*</span>', "", to_status_html(standing, TRUST, AT, **values))
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", re.sub(r"(?s)<style.*?</style>", "", page))).split())
 
 
