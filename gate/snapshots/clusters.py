@@ -20,7 +20,6 @@ from gate.checks.base import Context
 from gate.checks.duplicates.candidate_sets import candidate_sets
 from gate.checks.duplicates.copies import first_of_same
 from gate.checks.duplicates.near import find_near_duplicates
-from gate.checks.duplicates.order import ranks
 from gate.checks.duplicates.sketches import partition
 from gate.checks.leakage import LeakageParams
 from gate.data.corpus import Corpus
@@ -65,7 +64,7 @@ def clusters(likenesses: Sequence[Likeness]) -> Rows:
         likenesses: all of the same examples; a pair that one of them sees is a pair.
     """
     rows = likenesses[0].corpus.rows[likenesses[0].admitted]
-    rank = ranks(rows)
+    rank = ranked(rows)
     cluster: Rows = np.arange(rows.height)
     for each in likenesses:
         cluster = joined(cluster, *_same(each, rank), rank)
@@ -81,6 +80,13 @@ def clusters(likenesses: Sequence[Likeness]) -> Rows:
             break
         cluster = joined(cluster, pairs[0], pairs[1], rank)
     return cluster
+
+
+def ranked(rows: pl.DataFrame) -> Rows:
+    """A rank for each example, by content ids: which of several is first in its cluster, and nothing besides."""
+    rank = np.empty(rows.height, dtype=np.int64)
+    rank[np.argsort(rows["key"].to_numpy(), kind="stable")] = np.arange(rows.height)
+    return rank
 
 
 def joined(cluster: Rows, left: Rows, right: Rows, rank: Rows) -> Rows:

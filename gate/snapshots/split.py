@@ -19,7 +19,6 @@ from gate.admission.bind import BoundRule
 from gate.admission.keys import check_key_of
 from gate.admission.prepare import Demand
 from gate.checks.base import Context
-from gate.checks.duplicates.order import ranks
 from gate.checks.leakage import LeakageParams, UnsplitParams, leakage
 from gate.data.corpus import ROWS, Corpus
 from gate.data.frame import SPLITS, Split
@@ -27,7 +26,7 @@ from gate.errors import PolicyError
 from gate.folders import Folders
 from gate.policy.load import load_policy
 from gate.policy.snapshot_rules import FILE, SnapshotRules, SplitRules
-from gate.snapshots.clusters import Likeness, Rows, clusters, joined, likeness
+from gate.snapshots.clusters import Likeness, Rows, clusters, joined, likeness, ranked
 from gate.snapshots.draw import CODES, DRAWN, NO_SPLIT, REASONS, Drawn, Examples, TooFew, draw
 from gate.snapshots.strata import named
 
@@ -131,7 +130,7 @@ def assign(
         pairs = _leaks(alike, examples, drawn, cluster)
         if not pairs.size:
             return _told(examples, drawn.code, drawn.reason, cluster, rules.split, _notes_of(drawn, rules.split))
-        cluster = joined(cluster, pairs[0], pairs[1], ranks(rows))
+        cluster = joined(cluster, pairs[0], pairs[1], ranked(rows))
 
 
 def _numbered(values: pl.Series | None, height: int) -> tuple[Rows, list[str | None]]:
