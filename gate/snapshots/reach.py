@@ -108,6 +108,19 @@ def current(digest: str, gone: dict[str, Erased]) -> str:
     return digest
 
 
+def present(store: Store, digest: str, kind: str, gone: dict[str, Erased]) -> Reference:
+    """The object that is to be read for one that a statement names: what stands for it, where that is there. An erasure
+    that says so and never put anything there (it was broken off, or is nobody's to say) takes nothing away.
+
+    Raises:
+        Damaged: erasures that replace one another in a circle.
+    """
+    last = current(digest, gone)
+    if last != digest and not store.path(last, kind).is_file() and store.path(digest, kind).is_file():
+        return Reference(digest, kind)
+    return Reference(last, kind)
+
+
 @dataclass(frozen=True, slots=True)
 class Reach:
     """What statements and refs reach."""
@@ -147,14 +160,14 @@ def reach(store: Store, statements: Iterable[Statement], gone: dict[str, Erased]
 
 def _follow(store: Store, one: Statement, gone: dict[str, Erased], read: set[str]) -> Iterator[Reference]:
     for each in named(one):
-        standing = Reference(current(each.digest, gone), each.kind)
+        standing = present(store, each.digest, each.kind, gone)
         yield standing
         if isinstance(one.about, Admission) and each.digest == one.about.descriptor and standing.digest not in read:
             if not store.path(standing.digest, standing.kind).is_file():
                 continue  # it is listed as missing
             read.add(standing.digest)
             for inner in described(read_descriptor(store, standing.digest)):
-                yield Reference(current(inner.digest, gone), inner.kind)
+                yield present(store, inner.digest, inner.kind, gone)
 
 
 def every_ref(ledger: Ledger) -> list[Statement]:

@@ -21,7 +21,7 @@ from gate.provenance.ledger import Ledger
 from gate.provenance.statements import Admission, Ref, Review, Statement
 from gate.provenance.trust import Trust, Untrusted
 from gate.snapshots.layout import Descriptor
-from gate.snapshots.reach import Erased, current, erased, every_ref, read_descriptor
+from gate.snapshots.reach import Erased, erased, every_ref, present, read_descriptor
 from gate.store.objects import Store
 from gate.store.views import Answer, Piece, View, asked
 from gate.verbs.sql_views import SCHEMAS
@@ -123,15 +123,18 @@ class _Tables:
         self.store.verified(path.stem, path.suffix[1:])
 
     def _path(self, digest: str) -> Path:
-        return self.store.path(current(digest, self.gone), "parquet")
+        return self.store.path(present(self.store, digest, "parquet", self.gone).digest, "parquet")
 
     def _held(self) -> Iterator[tuple[Statement, Admission, Descriptor]]:
         for one, about in self.admissions:
             if self._is_held(about):
-                yield one, about, read_descriptor(self.store, current(about.descriptor, self.gone))
+                yield one, about, read_descriptor(self.store, self._descriptor(about))
+
+    def _descriptor(self, about: Admission) -> str:
+        return present(self.store, about.descriptor, "json", self.gone).digest
 
     def _is_held(self, about: Admission) -> bool:
-        return self.store.path(current(about.descriptor, self.gone), "json").is_file()
+        return self.store.path(self._descriptor(about), "json").is_file()
 
     def _examples(self) -> Iterator[Piece]:
         for _, about, descriptor in self._held():

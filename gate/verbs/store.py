@@ -16,7 +16,7 @@ from gate.provenance.envelope import opened
 from gate.provenance.ledger import Ledger
 from gate.provenance.statements import Admission, Ref, Statement, read
 from gate.provenance.trust import Trust, Untrusted
-from gate.snapshots.reach import Erased, Reference, chain, current, erased, every_ref, reach
+from gate.snapshots.reach import Erased, Reference, chain, erased, every_ref, present, reach
 from gate.store.bundle import Bundled, unpack, write_bundle
 from gate.store.inspect import File, Problem, files, inspect, part_of, wrong_name
 from gate.store.objects import Damaged, Store, StoreError
@@ -151,7 +151,7 @@ def _missing(store: Store, known: set[str]) -> list[Problem]:
         for one in every
         if not isinstance(one.about, Admission)
         or one.digest in named
-        or store.path(current(one.about.descriptor, gone), "json").is_file()
+        or store.path(present(store, one.about.descriptor, "json", gone).digest, "json").is_file()
     ]
     problems = []
     for one in here:  # one at a time: a descriptor that is damaged says nothing of the others
