@@ -152,7 +152,8 @@ def diff(a: str, b: str, store: Path | None, trust: Path | None, trust_revision:
     "--card",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The source's README.md: its licence, languages and creators go into the card of a datasets folder.",
+    help="A README.md whose licence, languages, creators and citation go into the card of a datasets folder, "
+    "instead of those that the admission binds.",
 )
 @click.option("--force", is_flag=True, help="Take the place of an older export; of nothing else.")
 @store_option

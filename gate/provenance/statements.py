@@ -82,6 +82,10 @@ class Admission(About):
     """How each rule ended: `passed`, `warned`, `failed` (where it was waived), `skipped`."""
     waivers: list[Digest] = []
     reviews: list[Digest] = []
+    licences: list[str] = []
+    """As the dataset cards beside the sources name them."""
+    languages: list[str] = []
+    """The same."""
 
     def subjects(self) -> dict[str, str]:
         return {f"snapshot:{self.name}": self.snapshot}

@@ -86,6 +86,8 @@ def overview_text(shown: Shown) -> str:
         ("examples", f"{about.examples:,} = {about.admitted:,} admitted + {about.excluded:,} left out"),
         ("splits", splits_of(about.splits)),
         ("policy", f"{about.policy[:12]}, {len(shown.rules):,} rules: {_ends(shown)}"),
+        ("licence", one_line(", ".join(about.licences), 200) or "none is named by a card"),
+        ("languages", one_line(", ".join(about.languages), 200) or "none is named by a card"),
         ("report", about.report[:12] if about.report else "none"),
     ]
     parts = [columns(facts)]
@@ -227,6 +229,8 @@ def overview_document(shown: Shown) -> dict[str, object]:
         "splits": about.splits,
         "excluded_by": shown.exclusions,
         "findings": shown.findings,
+        "licences": about.licences,
+        "languages": about.languages,
         "policy": about.policy,
         "report": about.report,
         "rules": shown.rules,

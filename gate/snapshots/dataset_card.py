@@ -2,7 +2,7 @@
 people: what is in it, what was left out, who stands behind it, and how to verify that.
 
 Words that people wrote (names, notes, reasons) are shown as code, so that none of them is markup. Nothing is invented:
-licence and languages are those of the source's own card, and are absent where it has none.
+licence and languages are those of the cards beside the sources, and are absent where they name none.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ def dataset_card(facts: Facts, files: Sequence[ExportedFile]) -> str:
 
 
 def licences(facts: Facts) -> list[str]:
-    """The licences that the source's card names."""
-    words = () if facts.card is None else facts.card.words("license")
+    """The licences that the card given for the export names, else those that the admission binds."""
+    words = facts.admission.licences if facts.card is None else facts.card.words("license")
     return [word for word in words if word not in NOBODY_KNOWS]
 
 
 def languages(facts: Facts) -> list[str]:
-    """The languages that the source's card names."""
-    words = () if facts.card is None else facts.card.words("language", "languages")
+    """The same of languages."""
+    words = facts.admission.languages if facts.card is None else facts.card.words("language", "languages")
     return [word for word in words if word not in NOBODY_KNOWS]
 
 

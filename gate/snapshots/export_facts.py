@@ -47,7 +47,7 @@ class Facts:
     number: int | None = None
     """Under which its name first stood for it."""
     card: CardText | None = None
-    """The front matter of the source's dataset card."""
+    """The front matter of a dataset card that was given for the export."""
 
     @property
     def admission(self) -> Admission:

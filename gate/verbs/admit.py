@@ -26,6 +26,7 @@ from gate.provenance.trust import Trust
 from gate.provenance.waivers import waivers_in_force
 from gate.reporting.findings import masked_findings, masked_malformed
 from gate.snapshots.admitted import Admitted
+from gate.snapshots.card_terms import terms_of
 from gate.snapshots.division import Division, divided
 from gate.snapshots.exclusions import admits, blocked
 from gate.snapshots.policy_document import policy_document
@@ -234,6 +235,7 @@ def _admission(name: str, result: AdmissionResult, sealed: Sealed, reviews: list
     for outcome in sorted(result.outcomes, key=lambda each: _WORST.index(each.status), reverse=True):
         ended[outcome.rule.id] = outcome.status
     examples = sum(file.examples for file in files)
+    terms = terms_of(result.dataset.cards)
     return Admission(
         name=name,
         snapshot=sealed.snapshot,
@@ -253,6 +255,8 @@ def _admission(name: str, result: AdmissionResult, sealed: Sealed, reviews: list
         rules=dict(sorted(ended.items())),
         waivers=list(result.waived),
         reviews=reviews,
+        licences=list(terms.licences),
+        languages=list(terms.languages),
     )
 
 

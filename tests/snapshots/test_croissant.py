@@ -146,6 +146,22 @@ def test_the_card_of_the_source_gives_licence_and_language(sealed: Admitted, peo
     assert [each.get("default") for each in configs] == [True, None]
 
 
+def test_an_admission_binds_what_cards_beside_the_sources_say(people: People, policy: Path, tmp_path: Path) -> None:
+    rows = [{"prompt": each["instruction"], "completion": each["output"]} for each in chats(7, 100)]
+    write_rows(tmp_path / "data" / "train.jsonl", rows)
+    card = "---\nlicense: [MIT, unknown, 'mail me: a@b.example']\nlanguage: en\n---\n"
+    (tmp_path / "data" / "README.md").write_text(card)
+    one = admit(
+        tmp_path / "data", name="tides", signer=people.ana, trust=people.trust, policy=policy, report=False,
+        store=tmp_path / "store",
+    )  # fmt: skip
+    approve(one, people)
+    assert (one.admission.licences, one.admission.languages) == (["mit"], ["en"])
+    found = export(one, people, tmp_path)
+    assert (found["license"], found["inLanguage"]) == ("mit", "en")
+    assert 'license: "mit"' in (tmp_path / "out" / "README.md").read_text()
+
+
 @pytest.mark.parametrize("card", ["no front matter", "---\nlicense: [\n---\n", "---\na: &x 1\nb: *x\n---\n"])
 def test_a_card_that_cannot_be_read_exports_nothing(
     sealed: Admitted, people: People, tmp_path: Path, card: str
