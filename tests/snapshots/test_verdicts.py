@@ -119,7 +119,7 @@ WRONG = {
 def test_verdicts_that_cannot_be_are_neither_signed_nor_read(
     frame: pl.DataFrame, ledger: Ledger, people: People
 ) -> None:
-    with pytest.raises(ValueError, match="verdict|reason"):
+    with pytest.raises(ValueError, match=r"verdict|reason"):
         said(ledger, frame, people.ben, seed=0, sampled=9)
     digest = ledger.store.put(to_parquet(frame, VERDICTS), "parquet")
     counts = {word: int((frame["verdict"] == word).sum()) for word in ("good", "bad")}
