@@ -23,6 +23,7 @@ from gate.snapshots.reach import current
 from gate.snapshots.sealed_objects import Objects
 from gate.store.objects import Damaged
 
+_AGAIN = "run `gate erase` with the same ids again"
 CONTENT = ("messages", "chosen", "rejected", "label", "text", "tools", "meta", "source")
 """Columns of `ADMITTED` that hold what an example says."""
 
@@ -92,9 +93,14 @@ def _replaced(objects: Objects, old: str, ids: set[str]) -> Link:
     kinds = ("parquet", "html")
     kind = next((each for each in kinds if any(objects.store.path(one, each).exists() for one in (old, new))), kinds[0])
     try:
-        read = objects.read(old, kind)
-        if kind == "parquet" and kind_of(read.content) == "examples":
+        read = objects.read(old, kind, cut=True)
+        holds = kind_of(read.content) if kind == "parquet" else None
+        if holds == "examples":
             _check_examples(from_parquet(read.content, ADMITTED, read.name), ids, objects.erased_examples(), read.name)
+        elif holds is not None:
+            quotes = with_evidence(ids) if holds == "findings" else with_reasons(ids)
+            if pl.read_parquet(io.BytesIO(read.content)).select(quotes.any()).item():
+                raise Damaged("it may still quote examples that were erased", where=read.name, remedy=_AGAIN)
         return Link("erased", read.name, "erased", read.told)
     except pl.exceptions.PolarsError:
         return broken(
@@ -106,7 +112,7 @@ def _replaced(objects: Objects, old: str, ids: set[str]) -> Link:
 
 def _check_examples(rows: pl.DataFrame, ids: set[str], every: set[str], name: str) -> None:
     if rows.select(with_content(ids).any()).item():
-        raise Damaged("it still holds examples that were erased", where=name, remedy="run `gate erase` again")
+        raise Damaged("it still holds examples that were erased", where=name, remedy=_AGAIN)
     empty = pl.all_horizontal(*(pl.col(each).is_null() for each in CONTENT))
     if rows.filter(empty & ~pl.col("id").is_in(list(every))).height:
         raise Damaged("examples are gone from it that no erasure names", where=name)

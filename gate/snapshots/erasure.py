@@ -22,6 +22,7 @@ import polars as pl
 from gate.provenance.envelope import Signer
 from gate.provenance.ledger import Ledger
 from gate.provenance.statements import Erasure, Statement
+from gate.provenance.trust import Trust
 from gate.snapshots.erased_rows import without_content, without_evidence, without_reasons
 from gate.snapshots.erasure_plan import ERASED_REPORT, Cut, Plan, plan
 from gate.snapshots.parquet import to_parquet
@@ -46,9 +47,7 @@ class Done:
     """Objects."""
 
 
-def carry_out(
-    ledger: Ledger, planned: Plan, signer: Signer, why: str, vouched: Callable[[Statement], bool]
-) -> list[Done]:
+def carry_out(ledger: Ledger, planned: Plan, signer: Signer, why: str, trust: Trust) -> list[Done]:
     """Erase what was planned, and finish what an earlier erasure began.
 
     Returns:
@@ -61,7 +60,7 @@ def carry_out(
     done = []
     for _ in range(_MOST_ROUNDS):
         done.append(_round(ledger, planned, signer, why))
-        planned = plan(ledger, planned.examples, vouched)
+        planned = plan(ledger, planned.examples, trust)
         if planned.empty:
             return done
     raise Damaged(

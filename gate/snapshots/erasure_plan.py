@@ -6,6 +6,7 @@ an id: the report of every admission that one of the examples was part of goes a
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 from collections.abc import Callable, Iterable, Sequence
@@ -17,10 +18,11 @@ from gate.data.side_by_side import side_by_side
 from gate.errors import UsageError
 from gate.provenance.ledger import Ledger
 from gate.provenance.statements import Admission, Erasure, Review, Statement
+from gate.provenance.trust import Trust, Untrusted
 from gate.snapshots.erased_rows import kind_of, with_content, with_evidence, with_reasons
 from gate.snapshots.parquet import from_parquet
 from gate.snapshots.reach import current
-from gate.snapshots.sealed_objects import Objects
+from gate.snapshots.sealed_objects import Objects, trusted_erasures
 from gate.snapshots.sealed_rows import THREADS, read_descriptor
 from gate.store.objects import Damaged, Store
 
@@ -116,27 +118,25 @@ def resolve(ledger: Ledger, wanted: Sequence[str]) -> list[str]:
     return sorted(set(found))
 
 
-def plan(ledger: Ledger, examples: Iterable[str], vouched: Callable[[Statement], bool]) -> Plan:
+def plan(ledger: Ledger, examples: Iterable[str], trust: Trust) -> Plan:
     """What has to be done to erase some examples; nothing is changed.
 
     Args:
         examples: whole content ids.
-        vouched: whether a statement is by somebody whose word counts.
+        trust: whose erasures count.
 
     Raises:
         Damaged: a statement or object is not what its name says: what cannot be read cannot be cut.
     """
     store, ids = ledger.store, sorted(set(examples))
     statements = ledger.all()
-    tombstones = [one for one in statements if isinstance(one.about, Erasure) and vouched(one)]
-    objects = Objects(store, tombstones)
+    objects = Objects(store, trusted_erasures(statements, trust))
     left = [(each.digest, each.kind) for each in store.objects() if each.digest in objects.gone]
     gone = {digest for digest, _ in left}
     wanted = [each for each in _tables(store) if each not in gone]
     looked = side_by_side(lambda each: _look(store, each, ids), wanted, THREADS)
     found = dict(zip(wanted, looked, strict=True))
     cuts = {digest: each.cut for digest, each in found.items() if each.cut is not None}
-    marked = {each for one in tombstones if isinstance(one.about, Erasure) for each in one.about.snapshots}
     concerned, snapshots, origins, reports = [], set[str](), set[Origin](), dict[str, Cut]()
     for one in statements:
         about = one.about
@@ -147,7 +147,8 @@ def plan(ledger: Ledger, examples: Iterable[str], vouched: Callable[[Statement],
         try:
             descriptor = read_descriptor(objects, about)
         except Damaged:
-            if vouched(one):
+            with contextlib.suppress(Untrusted):
+                trust.vouched(one)
                 raise
             continue  # anybody could have put it there
         shards = {current(shard.examples, objects.gone) for shard in descriptor.shards}
@@ -155,7 +156,9 @@ def plan(ledger: Ledger, examples: Iterable[str], vouched: Callable[[Statement],
         left_out = current(descriptor.excluded, objects.gone)
         places |= set(found[left_out].origins if left_out in found else [])
         # One that was admitted since from an object that had been erased is marked as well.
-        anew = about.snapshot not in marked and any(shard.examples in objects.gone for shard in descriptor.shards)
+        anew = about.snapshot not in objects.marked and any(
+            shard.examples in objects.gone for shard in descriptor.shards
+        )
         if anew or shards & cuts.keys():
             snapshots.add(about.snapshot)
         if not places and current(about.findings, objects.gone) not in cuts:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gate.provenance.statements import Erasure, Statement
+from gate.provenance.trust import Trust, Untrusted
 from gate.snapshots.reach import current, erased
 from gate.store.objects import Damaged, Store
 
@@ -32,17 +34,30 @@ class Content:
         return f"examples were erased from it on {self.erasure.made[:10]} by {self.erasure.author}"
 
 
+def trusted_erasures(statements: Iterable[Statement], trust: Trust) -> list[Statement]:
+    """The erasures among some statements whose authors may erase: nobody else's leads away from an object."""
+    found = []
+    for one in statements:
+        if isinstance(one.about, Erasure):
+            with contextlib.suppress(Untrusted):
+                trust.vouched(one)
+                found.append(one)
+    return found
+
+
 class Objects:
     """The objects of a store. Counts what it has read; safe in several threads.
 
     Args:
-        erasures: by people who may erase; others' change nothing.
+        erasures: by people who may erase (`trusted_erasures`).
     """
 
     def __init__(self, store: Store, erasures: Iterable[Statement] = ()) -> None:
         self.store = store
         self.erasures = tuple(erasures)
         self.gone = erased(self.erasures)
+        self.marked = {each for one in self.erasures if isinstance(one.about, Erasure) for each in one.about.snapshots}
+        """Snapshots that erasures say they took something from."""
         self.seen: dict[str, int] = {}
         """Bytes of each different object that was hashed, by digest."""
         self._lock = threading.Lock()
@@ -51,12 +66,20 @@ class Objects:
         """The content ids that tombstones name."""
         return {each for one in self.erasures if isinstance(one.about, Erasure) for each in one.about.examples}
 
-    def read(self, digest: str, kind: str) -> Content:
+    def read(self, digest: str, kind: str, *, cut: bool = False) -> Content:
         """The content of an object, or of what stands for it.
+
+        Args:
+            cut: it is of a kind from which examples may be erased; of others nothing may be gone.
 
         Raises:
             Damaged: it is missing, not what its name says, too large; or it was to be erased and is still there.
         """
+        if not cut and digest in self.gone:
+            raise Damaged(
+                "an erasure says that it is gone, and there is nothing in such an object to erase",
+                where=self.store.name(self.store.path(digest, kind)),
+            )
         last, erasure = current(digest, self.gone), None
         old = digest
         while old != last:

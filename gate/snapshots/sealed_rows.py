@@ -39,8 +39,8 @@ OnBytes = Callable[[int], None]
 class _Shard:
     rows: pl.DataFrame
     """Columns `_IDENTITY` and `split`."""
-    erased: tuple[Content, ...]
-    """Those of its objects from which something was erased."""
+    erased: Content | None
+    """Its rows, where some of them were erased."""
 
 
 def sealed(objects: Objects, admission: Admission, on_bytes: OnBytes = lambda done: None) -> list[Link]:
@@ -107,7 +107,7 @@ def _rows(
     results = list(side_by_side(look, descriptor.shards, THREADS))
     errors = [broken("shard", each) for each in results if isinstance(each, GateError)]
     shards = [each for each in results if isinstance(each, _Shard)]
-    erased = [Link("shard", content.name, "erased", content.told) for shard in shards for content in shard.erased]
+    erased = [_erased(objects, shard.erased, admission) for shard in shards if shard.erased is not None]
     size = sum(shard.bytes for shard in descriptor.shards)
     said = f"{admission.admitted:,} admitted, in {len(descriptor.shards):,} shards of {_megabytes(size)}"
     if errors:
@@ -119,13 +119,19 @@ def _rows(
 
 
 def _shard(objects: Objects, shard: ShardObjects) -> _Shard:
-    examples, splits = objects.read(shard.examples, "parquet"), objects.read(shard.splits, "parquet")
-    erased = tuple(each for each in (examples, splits) if each.erasure is not None)
+    examples, splits = objects.read(shard.examples, "parquet", cut=True), objects.read(shard.splits, "parquet")
+    erased = None if examples.erasure is None else examples
     if not erased and len(examples.content) + len(splits.content) != shard.bytes:
         raise Damaged("it is not as large as the descriptor says", where=examples.name)
     rows = from_parquet(examples.content, ADMITTED, examples.name, rows=shard.rows, columns=_IDENTITY)
     parts = from_parquet(splits.content, ASSIGNED, splits.name, rows=shard.rows)
     return _Shard(rows.hstack(parts), erased)
+
+
+def _erased(objects: Objects, rows: Content, admission: Admission) -> Link:
+    if admission.snapshot not in objects.marked:
+        return Link("shard", rows.name, "broken", "an erasure took rows from it, and does not say so of this snapshot")
+    return Link("shard", rows.name, "erased", rows.told)
 
 
 def _identity(rows: pl.DataFrame, descriptor: Descriptor) -> Link:
@@ -163,7 +169,7 @@ def _small(
         wanted.append(("malformed", descriptor.malformed, MALFORMED, admission.malformed))
     for what, digest, schema, height in wanted:
         try:
-            read = objects.read(digest, "parquet")
+            read = objects.read(digest, "parquet", cut=what == "findings")
             frames[what] = from_parquet(read.content, schema, read.name, rows=height, columns=_columns(what))
             told = read.told or f"{frames[what].height:,} rows"
             links.append(Link(what, read.name, "erased" if read.erasure else "whole", told))
@@ -171,7 +177,7 @@ def _small(
             links.append(broken(what, error))
     if admission.report is not None:
         try:
-            read = objects.read(admission.report, "html")
+            read = objects.read(admission.report, "html", cut=True)
             state: State = "erased" if read.erasure else "whole"
             links.append(Link("report", read.name, state, read.told or "as it was shown"))
         except GateError as error:

@@ -22,7 +22,7 @@ from gate.provenance.trust import Trust, Untrusted
 from gate.snapshots.erased_rows import CONTENT
 from gate.snapshots.layout import ADMITTED, ASSIGNED, EXCLUDED, VERDICTS, Descriptor, ShardObjects
 from gate.snapshots.parquet import from_parquet
-from gate.snapshots.sealed_objects import Objects
+from gate.snapshots.sealed_objects import Objects, trusted_erasures
 from gate.snapshots.sealed_rows import THREADS, read_descriptor
 
 _PLACE = ("id", "record_id", "file", "row", "line", "kind")
@@ -150,9 +150,9 @@ class Tracer:
     def __init__(self, ledger: Ledger, trust: Trust | None) -> None:
         self.trust = trust
         self.statements = ledger.all()
-        tombstones = [one for one in self.statements if isinstance(one.about, Erasure)]
         # Where it is known whose word counts, nobody else's tombstone leads away from an object.
-        self.objects = Objects(ledger.store, [one for one in tombstones if self._trusted(one) is not False])
+        every = [one for one in self.statements if isinstance(one.about, Erasure)]
+        self.objects = Objects(ledger.store, every if trust is None else trusted_erasures(every, trust))
 
     @cached_property
     def _descriptors(self) -> list[tuple[Statement, Admission, Descriptor]]:
@@ -273,7 +273,7 @@ class Tracer:
                     yield Reviewed(one.digest, one.made, one.author, verdict)
 
     def _table(self, digest: str, schema: pl.Schema, columns: list[str] | None = None) -> pl.DataFrame:
-        read = self.objects.read(digest, "parquet")
+        read = self.objects.read(digest, "parquet", cut=True)
         return from_parquet(read.content, schema, read.name, columns=columns)
 
     def _examples(self, predicate: pl.Expr, columns: list[str]) -> pl.DataFrame:

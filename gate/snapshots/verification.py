@@ -41,7 +41,7 @@ from gate.snapshots.chain import Link, State, broken
 from gate.snapshots.erased_rows import carried_out
 from gate.snapshots.layout import VERDICTS
 from gate.snapshots.parquet import from_parquet
-from gate.snapshots.sealed_objects import Objects
+from gate.snapshots.sealed_objects import Objects, trusted_erasures
 from gate.snapshots.sealed_rows import THREADS, OnBytes, sealed
 from gate.snapshots.source_files import compared, listed
 from gate.store.objects import Damaged, hash_file
@@ -133,7 +133,7 @@ class Verifier:
                     self.refs[place] = self.ledger.ref(name, number)
                 except GateError as error:
                     self.unread.append(broken("ref", error, place))
-        self.objects = Objects(self.ledger.store, filter(self._vouched, self.statements.values()))
+        self.objects = Objects(self.ledger.store, trusted_erasures(self.statements.values(), self.trust))
 
     # What is verified
 
@@ -186,15 +186,6 @@ class Verifier:
         return self._ended(Link("store", name, children=(*children, *self._chains())), stands, decides=False)
 
     # Statements
-
-    def _vouched(self, statement: Statement) -> bool:
-        if not isinstance(statement.about, Erasure):
-            return False
-        try:
-            self.trust.vouched(statement)
-        except Untrusted:
-            return False
-        return True
 
     def _ordered(self, statements: Iterable[Statement]) -> list[Statement]:
         return sorted(statements, key=lambda one: (one.made, one.digest))
@@ -320,7 +311,7 @@ class Verifier:
                 return Link("waiver", f"statements/{digest}.json", "broken", said)
             covered |= {(waiver.about.rule, finding) for finding in waiver.about.findings}
         try:
-            read = self.objects.read(about.findings, "parquet")
+            read = self.objects.read(about.findings, "parquet", cut=True)
             states = from_parquet(read.content, FINDINGS, read.name, columns=["rule", "state"])
             wanted = states.filter(pl.col("state").cast(pl.String) == "waived")["rule"].unique()
             waived = 0
@@ -340,7 +331,7 @@ class Verifier:
 
     def _review(self, about: Review) -> Link:
         try:
-            read = self.objects.read(about.verdicts, "parquet")
+            read = self.objects.read(about.verdicts, "parquet", cut=True)
             counts = dict(
                 from_parquet(read.content, VERDICTS, read.name, columns=["verdict"])["verdict"]
                 .cast(pl.String)

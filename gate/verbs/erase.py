@@ -10,8 +10,8 @@ from pathlib import Path
 from gate.errors import UsageError
 from gate.provenance.envelope import Signer
 from gate.provenance.ledger import Ledger
-from gate.provenance.statements import Statement, now
-from gate.provenance.trust import Trust, Untrusted
+from gate.provenance.statements import now
+from gate.provenance.trust import Trust
 from gate.snapshots.erasure import Done, carry_out
 from gate.snapshots.erasure_plan import Plan, plan, resolve
 from gate.store.cache import Cache
@@ -77,19 +77,12 @@ def erase(
     if signer is not None:
         believed.signer(signer.keyid, signer.name, "erasure", now())
 
-    def vouched(statement: Statement) -> bool:
-        try:
-            believed.vouched(statement)
-        except Untrusted:
-            return False
-        return True
-
     ledger = Ledger(place)
-    planned = plan(ledger, resolve(ledger, ids), vouched)
+    planned = plan(ledger, resolve(ledger, ids), believed)
     caches = _caches(place)
     done: list[Done] = []
     if signer is not None:
-        done = carry_out(ledger, planned, signer, why, vouched) if not planned.empty else [Done(None, 0)]
+        done = carry_out(ledger, planned, signer, why, believed) if not planned.empty else [Done(None, 0)]
         for cache in caches:
             cache.clear()
     leftovers = sum(1 for _ in place.root.glob("**/.*.tmp"))
