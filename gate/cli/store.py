@@ -11,6 +11,8 @@ import click
 from gate.cli.provenance_options import store_option, trust_options
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
     from gate.store.inspect import Problem
     from gate.store.transfer import Copied
 
@@ -266,11 +268,12 @@ def _copied(copied: Copied, done: str, output: str) -> int:
     return code
 
 
-def _json(found: object) -> None:
-    import orjson
+def _json(found: DataclassInstance) -> None:
+    import json
+    from dataclasses import asdict
 
-    options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-    sys.stdout.write(orjson.dumps(found, option=options).decode("utf-8", "replace"))
+    # Not orjson: names of files that are no Unicode are lone surrogates, which it refuses.
+    sys.stdout.write(json.dumps(asdict(found), indent=2) + "\n")
 
 
 def _size(count: float) -> str:
