@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -26,7 +26,7 @@ from gate.provenance.statements import Admission, Ref, Statement
 from gate.provenance.trust import Trust
 from gate.snapshots.layout import ADMITTED, ASSIGNED, Descriptor, ShardObjects
 from gate.snapshots.parquet import from_parquet
-from gate.snapshots.sealed_objects import Objects
+from gate.snapshots.sealed_objects import Objects, trusted_erasures
 from gate.snapshots.sealed_rows import sealed
 from gate.store.files import opened as plain
 from gate.store.objects import Damaged, Store
@@ -160,7 +160,8 @@ def opened(
             where=snapshot[:12],
             remedy=_remedy(stands),
         )
-    return Snapshot(snapshot, stands, verified(ledger.store, stands.admission, on_bytes), ledger.store)
+    erasures = trusted_erasures(ledger.all(), trust)
+    return Snapshot(snapshot, stands, verified(ledger.store, stands.admission, on_bytes, erasures), ledger.store)
 
 
 def _remedy(stands: Standing) -> str:
@@ -170,12 +171,18 @@ def _remedy(stands: Standing) -> str:
 
 
 def verified(
-    store: Store, statement: Statement, on_bytes: Callable[[int, int], None] = lambda done, total: None
+    store: Store,
+    statement: Statement,
+    on_bytes: Callable[[int, int], None] = lambda done, total: None,
+    erasures: Iterable[Statement] = (),
 ) -> Descriptor:
     """What an admission's descriptor says, once all of it has been checked: every object is what its digest says, rows
     and splits add up to what was admitted, and the id that is computed from the rows is the snapshot's.
 
     Who signed the statement is not looked at here (`gate.provenance.standing`).
+
+    Args:
+        erasures: by people who may erase: what they cut from findings and reports is not missing.
 
     Raises:
         Damaged: the first thing that is not as the admission says.
@@ -190,7 +197,7 @@ def verified(
         done += size
         on_bytes(done, total)
 
-    for link in sealed(Objects(store), admission, read):
+    for link in sealed(Objects(store, erasures), admission, read):
         for one in link.broken():
             where = one.name or store.name(store.statement_path(statement.digest))
             raise Damaged(one.said, where=where, remedy=one.remedy)

@@ -17,6 +17,8 @@ from gate.provenance.statements import Review, Statement
 from gate.provenance.trust import Trust, Untrusted
 from gate.snapshots.layout import VERDICTS
 from gate.snapshots.parquet import from_parquet, to_parquet
+from gate.snapshots.reach import Erased, current, erased
+from gate.snapshots.sealed_objects import trusted_erasures
 from gate.store.objects import Damaged
 
 LARGEST = 64 << 20
@@ -67,8 +69,11 @@ def said(
     return ledger.say(about, signer)
 
 
-def verdicts_of(ledger: Ledger, statement: Statement) -> pl.DataFrame:
+def verdicts_of(ledger: Ledger, statement: Statement, gone: dict[str, Erased] | None = None) -> pl.DataFrame:
     """The verdicts of a review (schema gate.snapshots.layout.VERDICTS), verified.
+
+    Args:
+        gone: objects from which reasons were erased (`gate.snapshots.reach.erased`).
 
     Raises:
         Damaged: the object is gone, or is not what the statement says.
@@ -76,11 +81,12 @@ def verdicts_of(ledger: Ledger, statement: Statement) -> pl.DataFrame:
     store, about = ledger.store, statement.about
     if not isinstance(about, Review):
         raise Damaged("it is no review", where=store.name(store.statement_path(statement.digest)))
-    path = store.path(about.verdicts, "parquet")
+    digest = current(about.verdicts, gone or {})
+    path = store.path(digest, "parquet")
     name = store.name(path)
     if path.is_file() and path.stat().st_size > LARGEST:
         raise Damaged("it is too large to be the verdicts of a review", where=name)
-    frame = from_parquet(store.read(about.verdicts, "parquet"), VERDICTS, name)
+    frame = from_parquet(store.read(digest, "parquet"), VERDICTS, name)
     if wrong := _wrong(frame):
         raise Damaged(wrong, where=name)
     counts = tuple(int((frame["verdict"] == word).sum()) for word in ("good", "bad"))
@@ -102,8 +108,9 @@ def reviews(ledger: Ledger, trust: Trust | None, *, at: str | None = None) -> Re
     Raises:
         Damaged: a statement in the store is none, or verdicts that count are not what it says.
     """
-    counted, ignored = [], []
-    for one in ledger.all():
+    counted, ignored, every = [], [], ledger.all()
+    gone = erased(every if trust is None else trusted_erasures(every, trust))
+    for one in every:
         if not isinstance(one.about, Review) or (at is not None and one.made > at):
             continue
         try:
@@ -113,7 +120,7 @@ def reviews(ledger: Ledger, trust: Trust | None, *, at: str | None = None) -> Re
             ignored.append(str(error))
             continue
         # The moment at which it was signed: when a person clicked is their own affair, and could be any time.
-        verdicts = verdicts_of(ledger, one).with_columns(at=pl.lit(one.made), reviewer=pl.lit(one.keyid))
+        verdicts = verdicts_of(ledger, one, gone).with_columns(at=pl.lit(one.made), reviewer=pl.lit(one.keyid))
         counted.append((one, verdicts.select(list(REVIEWS))))
     return Reviews(tuple(counted), tuple(ignored))
 

@@ -28,6 +28,7 @@ from gate.provenance.ledger import Ledger
 from gate.provenance.standing import standing
 from gate.provenance.trust import Trust
 from gate.snapshots.open import NotApproved, Snapshot, find_snapshot, verified
+from gate.snapshots.sealed_objects import trusted_erasures
 from gate.store.places import open_cache
 from gate.verbs.base import settled
 
@@ -153,7 +154,10 @@ def rows_of_snapshot(
             where=snapshot[:12],
             remedy="review another one (`gate snapshots ls`), or the data itself",
         )
-    descriptor = verified(ledger.store, stands.admission, lambda done, total: on_stage("reading rows", done, total))
+    erasures = trusted_erasures(ledger.all(), trust)
+    descriptor = verified(
+        ledger.store, stands.admission, lambda done, total: on_stage("reading rows", done, total), erasures
+    )
     return OfSnapshot(Snapshot(snapshot, stands, descriptor, ledger.store), Folders(find_settings(Path()).folder))
 
 
