@@ -214,7 +214,8 @@ def unpack(target: Side, file: IO[bytes], where: str, *, read: Read, gone: froze
             content = b"".join(pieces)
             read(member.name, content)
             new = target.write(member.name, iter((content,)), len(content))
-            if not new and part == "ref" and b"".join(target.read(member.name, LARGEST_STATEMENT)) != content:
-                conflicts.append(Conflict(member.name))
+            if not new and part == "ref":
+                held = target.read(member.name, target.files("refs").get(member.name, 0))
+                conflicts += [Conflict(member.name)] if b"".join(held) != content else []
         counts[part] += new
     return Copied(counts["object"], counts["statement"], counts["ref"], size, left, tuple(conflicts))

@@ -81,7 +81,7 @@ class Store:
             ) from None
         except (OSError, ValueError, KeyError, TypeError):
             raise StoreError("its format.json cannot be read", where=os.fspath(root)) from None
-        if form != FORMAT:
+        if form != FORMAT or isinstance(form, bool):
             newer = isinstance(form, int) and form > FORMAT
             raise StoreError(
                 f"the store has format {form}, and this gate knows format {FORMAT}",
@@ -243,7 +243,7 @@ class Store:
         return content
 
 
-_RESTORE = "restore it from a copy of the store (`gate store pull`, a bundle); a whole file of this name is the same"
+_RESTORE = "delete what is left of it, and restore it from a copy of the store (`gate store pull`, a bundle)"
 
 
 def named(name: str) -> str:
