@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol
 
 import polars as pl
 
+from gate.data.find import format_of
 from gate.data.frame import EXAMPLES, KINDS, SPLITS, Kind, Split
 from gate.errors import UsageError
 from gate.snapshots.croissant import croissant
@@ -79,7 +80,13 @@ def export(
             f"the snapshot has no split {split!r}", remedy=f"it has {', '.join(counts)}; leave --split out for all"
         )
     wanted = counts if split is None else {split: counts[split]}
-    file = bool(SUFFIXES[form]) and out.suffix == SUFFIXES[form] and not out.is_dir()
+    file = format_of(out.name) is not None and not out.is_dir()
+    if file and out.suffix != SUFFIXES[form]:
+        raise UsageError(
+            f"--as {form} writes no {out.suffix} file",
+            where=str(out),
+            remedy="name a folder" + (f", or a {SUFFIXES[form]} file for one split" if SUFFIXES[form] else ""),
+        )
     if file and len(wanted) > 1:
         raise UsageError(
             f"one file cannot hold the splits {', '.join(wanted)}",

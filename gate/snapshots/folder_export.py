@@ -1,8 +1,10 @@
 """Where an export goes, and how it gets there: whole, or not at all.
 
 Files grow in a hidden folder beside their destination, which a renaming puts in place; whatever interrupts them takes
-that folder along. With `force` an export takes the place of an older one, and of nothing else: a folder that holds
-anything that its own list of files does not name is left as it is.
+that folder along. Where a folder cannot be renamed (it is where a disk is mounted, as in a container, or nobody may
+write beside it) they grow inside it and are moved up one by one, the proof last. With `force` an export takes the place
+of an older one, and of nothing else: a folder that holds anything that its own list of files does not name is left as
+it is.
 """
 
 from __future__ import annotations
@@ -56,15 +58,17 @@ def growing(out: Path, *, force: bool, file: bool, avoid: Path | None = None) ->
     made = _parents(target)
     work: Path | None = None
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{target.name[:100]}.gate-export-", dir=target.parent))
+        inside = not file and target.is_dir() and (target.is_mount() or not os.access(target.parent, os.W_OK))
+        place = target if inside else target.parent
+        place.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{target.name[:100]}.gate-export-", dir=place))
         yield work
         _sync(work)
         if file:
             _put_file(work, target)
         else:
-            _look(target, out, force=force, file=False)  # something may have come to be there meanwhile
-            _put_folder(work, target)
+            _look(target, out, force=force, file=False, besides=work)  # something may have come to be there meanwhile
+            _put_inside(work, target) if inside else _put_folder(work, target)
         made = []
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
@@ -80,7 +84,7 @@ def growing(out: Path, *, force: bool, file: bool, avoid: Path | None = None) ->
                 folder.rmdir()
 
 
-def _look(target: Path, out: Path, *, force: bool, file: bool) -> None:
+def _look(target: Path, out: Path, *, force: bool, file: bool, besides: Path | None = None) -> None:
     """Make sure that the destination is free, or an older export that may go."""
     if file:
         if target.is_dir():
@@ -96,7 +100,7 @@ def _look(target: Path, out: Path, *, force: bool, file: bool) -> None:
         raise UsageError(
             "there is a file of that name", where=os.fspath(out), remedy="name a folder that does not exist yet"
         )
-    if not any(target.iterdir()):
+    if all(path == besides for path in target.iterdir()):
         return
     if not force:
         raise UsageError(
@@ -104,7 +108,7 @@ def _look(target: Path, out: Path, *, force: bool, file: bool) -> None:
             where=os.fspath(out),
             remedy="name one that does not exist yet, or write --force to replace an older export",
         )
-    if stranger := _stranger(target):
+    if stranger := _stranger(target, besides):
         raise UsageError(
             f"it holds {stranger}, which no export of gate's wrote: --force replaces exports only",
             where=os.fspath(out),
@@ -112,7 +116,7 @@ def _look(target: Path, out: Path, *, force: bool, file: bool) -> None:
         )
 
 
-def _stranger(folder: Path) -> str | None:
+def _stranger(folder: Path, besides: Path | None) -> str | None:
     """A file that the folder's own list does not name; what it is called, for a person."""
     try:
         proof = folder / PROOF
@@ -122,6 +126,8 @@ def _stranger(folder: Path) -> str | None:
     except (OSError, ValueError, KeyError, TypeError):
         return f"no readable {PROOF}"
     for path in sorted(folder.rglob("*")):
+        if besides is not None and path.is_relative_to(besides):
+            continue
         name = path.relative_to(folder).as_posix()
         if (path.is_symlink() or not path.is_dir()) and name not in listed:
             return repr(name[:100])
@@ -159,6 +165,25 @@ def _put_folder(work: Path, target: Path) -> None:
             old.rename(target)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _put_inside(work: Path, target: Path) -> None:
+    old = work.with_name(f"{work.name}.old")
+    old.mkdir()
+    ours = (work, old)
+    try:
+        for path in [each for each in target.iterdir() if each not in ours]:
+            path.rename(old / path.name)
+        for path in sorted(work.iterdir(), key=lambda each: each.name == PROOF):
+            path.rename(target / path.name)
+    except BaseException:
+        for path in [each for each in target.iterdir() if each not in ours]:
+            path.rename(work / path.name)
+        for path in list(old.iterdir()):
+            path.rename(target / path.name)
+        raise
+    finally:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _umask() -> int:

@@ -6,10 +6,12 @@ import random
 from collections import Counter
 from pathlib import Path
 
+import orjson
 import polars as pl
 import pytest
 
 from gate.data.frame import SPLITS
+from gate.provenance.envelope import canonical
 from gate.provenance.ledger import Ledger
 from gate.snapshots.difference import SnapshotDifference, compare, difference
 from gate.store.objects import Damaged, Store
@@ -117,6 +119,22 @@ def test_rules_that_changed_are_told(admitted: Admit, people: People, policy: Pa
     assert found.rules == {"exact_duplicates": "changed", "form": "added", "structure": "removed"}
     assert found.rows.height == 0
     assert found.differ, "the same rows under other rules are another snapshot"
+
+
+def test_rows_that_are_not_those_of_the_id_are_an_error(
+    diff: SnapshotDifference, people: People, tmp_path: Path
+) -> None:
+    """An owner signs an admission of the first snapshot with the objects of the second."""
+    ledger = Ledger(Store(tmp_path / "store"))
+    first, second = diff.a.about, diff.b.about
+    descriptor = orjson.loads(ledger.store.read(second.descriptor, "json")) | {"snapshot": first.snapshot}
+    digest = ledger.store.put(canonical(descriptor), "json")
+    forged = second.model_copy(update={"snapshot": first.snapshot, "descriptor": digest})
+    for path in (tmp_path / "store" / "statements").iterdir():
+        path.unlink()
+    ledger.refer("harbour", first.snapshot, ledger.say(forged, people.ana).digest, people.ana)
+    with pytest.raises(Damaged, match="do not give the id"):
+        difference(ledger, first.snapshot, first.snapshot, people.trust)
 
 
 def test_damaged_rows_are_no_difference_but_an_error(diff: SnapshotDifference, people: People, tmp_path: Path) -> None:

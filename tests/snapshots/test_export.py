@@ -24,7 +24,7 @@ from gate.snapshots import export as export_module
 from gate.snapshots.export import Exported, Form
 from gate.snapshots.folder_export import PROOF, ExportError
 from gate.snapshots.manifest import snapshot_id
-from gate.snapshots.open import NotApproved
+from gate.snapshots.open import NotApproved, Snapshot
 from gate.store.objects import Damaged, Store
 from gate.verbs.admit import Admitted
 from gate.verbs.snapshots import export_snapshot
@@ -378,6 +378,65 @@ def test_a_replaced_export_comes_back_when_the_new_one_cannot_take_its_place(
     with pytest.raises(ExportError, match="not permitted"):
         export("chat", force=True)
     assert digests(tmp_path / "out") == before
+
+
+@pytest.fixture
+def mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that cannot be renamed, as where a disk is mounted."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    monkeypatch.setattr(Path, "is_mount", lambda self: self == folder)
+    return folder
+
+
+def test_a_mounted_folder_is_filled_and_stays_the_same_folder(export: Any, mounted: Path) -> None:
+    inode = mounted.stat().st_ino
+    export("original")
+    first = digests(mounted)
+    assert PROOF in first
+    with pytest.raises(UsageError, match="--force"):
+        export("chat")
+    export("chat", force=True)
+    assert digests(mounted) != first
+    assert mounted.stat().st_ino == inode
+    assert not [path.name for path in mounted.iterdir() if path.name.startswith(".")]
+
+
+def test_a_mounted_folder_is_as_it_was_when_moving_fails(
+    export: Any, mounted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export("original")
+    before = digests(mounted)
+    rename = Path.rename
+
+    def refuse(self: Path, target: Path) -> Path:
+        if self.name == PROOF and Path(target).parent == mounted and not self.parent.name.endswith(".old"):
+            raise OSError(errno.EIO, "Input/output error")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(ExportError, match="input/output error"):
+        export("chat", force=True)
+    assert digests(mounted) == before
+
+
+@pytest.mark.parametrize(("form", "out"), [("parquet", "a.jsonl"), ("chat", "a.parquet"), ("datasets", "a.csv")])
+def test_a_file_of_another_format_is_no_folder(export: Any, tmp_path: Path, form: Form, out: str) -> None:
+    with pytest.raises(UsageError, match="writes no"):
+        export(form, out=out, split="train")
+    assert not list(tmp_path.iterdir())
+
+
+def test_rows_that_go_missing_on_the_way_are_noticed(
+    export: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    examples = Snapshot.examples
+    monkeypatch.setattr(
+        Snapshot, "examples", lambda self, *arguments: (frame.slice(1) for frame in examples(self, *arguments))
+    )
+    with pytest.raises(Damaged, match="not those that were admitted"):
+        export("chat")
+    assert not list(tmp_path.iterdir())
 
 
 # What may be exported

@@ -89,6 +89,14 @@ def test_the_original_record_is_on_one_line_and_the_same(records: list[dict[str,
         assert lines == written
 
 
+def test_one_tool_stands_in_a_list_of_one() -> None:
+    row = {"messages": [{"role": "user", "content": "Hi"}], "tools": '{"name": "tide"}'}
+    (line,) = chat_lines(frame([row | {"chosen": [], "rejected": [], "tools": None}], None).with_columns(
+        tools=pl.lit(row["tools"])
+    ), "chat")  # fmt: skip
+    assert json.loads(line)["tools"] == [{"name": "tide"}]
+
+
 def test_tool_calls_that_are_no_json_are_a_text() -> None:
     message = {"role": "assistant", "content": None, "name": None, "tool_calls": 'look("up")', "tool_call_id": None}
     (line,) = chat_lines(pl.DataFrame([{"messages": [message]}], schema=EXAMPLES), "chat")
