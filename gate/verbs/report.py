@@ -14,7 +14,7 @@ from gate.provenance.standing import standing
 from gate.provenance.statements import Admission, Ref, Statement, now
 from gate.provenance.trust import Trust
 from gate.reporting.status_page import to_status_html
-from gate.snapshots.reach import Erased, erased
+from gate.snapshots.sealed_objects import Objects, trusted_erasures
 from gate.store.objects import Damaged, Store
 from gate.verbs.people import find_admission
 from gate.verbs.surroundings import open_store, open_trust
@@ -72,13 +72,14 @@ def sealed_report(
             where=where,
             remedy="`gate report … --status` shows how it stands; `gate snapshots show` what is in it",
         )
-    gone = erased(each for each in ledger.all() if each.kind == "erasure" and _counts(believed, each))
     path = ledger.store.path(digest, "html")
-    if digest in gone and not path.exists():
-        raise NoReport(f"the report was erased {_by(gone[digest])}", where=where)
     if path.is_file() and path.stat().st_size > LARGEST:
         raise Damaged("too large to be a report", where=ledger.store.name(path))
-    return Report(ledger.store.read(digest, "html"), admission)
+    page = Objects(ledger.store, trusted_erasures(ledger.all(), believed)).read(digest, "html", cut=True)
+    if page.erasure is not None:
+        by, why = page.erasure, getattr(page.erasure.about, "why", "")
+        raise NoReport(f"the report was erased by {by.author} on {minute_of(by.made)}: {why}", where=where)
+    return Report(page.content, admission)
 
 
 def status_report(
@@ -123,11 +124,6 @@ def _counts(trust: Trust, statement: Statement) -> bool:
     except GateError:
         return False
     return True
-
-
-def _by(gone: Erased) -> str:
-    about = gone.by.about
-    return f"by {gone.by.author} on {minute_of(gone.by.made)}: {getattr(about, 'why', '')}"
 
 
 def _names(ledger: Ledger, trust: Trust, snapshot: str) -> list[str]:
