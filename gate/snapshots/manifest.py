@@ -19,7 +19,10 @@ from collections.abc import Iterable
 
 import polars as pl
 
+from gate.data.side_by_side import side_by_side
+
 _PARTS = "0123456789abcdef"
+_THREADS = 2
 
 
 def snapshot_id(rows: Iterable[pl.DataFrame], policy: str, major: str) -> str:
@@ -42,16 +45,26 @@ def snapshot_id(rows: Iterable[pl.DataFrame], policy: str, major: str) -> str:
     if sum(every.null_count().row(0)):
         raise ValueError("an admitted example has an id, a record id and a split")
     total = hashlib.sha256(f"gate snapshot 1\nmajor {major}\npolicy {policy}\n".encode())
-    for digit in _PARTS:  # a sixteenth at a time, so that no text of all rows is held
-        lines = (
-            every.lazy()
-            .filter(pl.col("id").str.starts_with(digit))
+
+    def lines(digit: str) -> bytes:
+        some = every.filter(pl.col("id").str.starts_with(digit))
+        again = some["id"].is_duplicated()
+        # Sorting one text takes half the time of sorting by three; a line begins with what it is sorted by.
+        alone = some.filter(~again).select(_line(pl.lit("1")))["line"]
+        several = (
+            some.filter(again)
             .sort("id", "split", "record_id")
             .group_by("id", "split", maintain_order=True)
             .agg(pl.len().alias("multiplicity"), pl.col("record_id").str.join(","))
-            .select(pl.format("{} {} {} {}", "id", "split", "multiplicity", "record_id").alias("line"))
-            .collect()["line"]
+            .select(_line(pl.col("multiplicity").cast(pl.String)))["line"]
         )
-        if lines.len():
-            total.update("\n".join(lines.to_list()).encode() + b"\n")
+        found = pl.concat([alone, several]).sort()
+        return found.str.join("\n").item().encode() + b"\n" if found.len() else b""
+
+    for part in side_by_side(lines, _PARTS, _THREADS):  # a sixteenth at a time: no text of all rows is held
+        total.update(part)
     return total.hexdigest()
+
+
+def _line(multiplicity: pl.Expr) -> pl.Expr:
+    return pl.concat_str("id", "split", multiplicity, "record_id", separator=" ").alias("line")
