@@ -31,7 +31,7 @@ from gate.checks.base import Context, Measurement, no_reviews
 from gate.data.columns import ColumnMap
 from gate.data.frame import KINDS, Kind
 from gate.data.read import no_dataset
-from gate.engines.local import LocalEngine
+from gate.engines.local import LocalEngine, as_they_end
 from gate.errors import PolicyError, UsageError
 from gate.folders import Folders
 from gate.policy.model import Policy
@@ -128,8 +128,10 @@ def check(
             if old is not None:
                 mark_old(dataset, old)
             pairs = applied(demanded.pairs, dataset)
+            profiling = engine.beside(profiled, demanded.profile, dataset, store)
             ran = run_rules(pairs, dataset, old, context, store, on_stage)
-            figures = profiled(demanded.profile, dataset, store)
+            (done,) = as_they_end([profiling])
+            figures = done.result()
             comparison, before, own = None, [], None
             if against is not None and old is not None:
                 before = run_rules(applied(demanded.pairs, old), old, None, context, store)
