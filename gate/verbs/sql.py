@@ -22,7 +22,7 @@ from gate.provenance.statements import Admission, Ref, Review, Statement
 from gate.provenance.trust import Trust, Untrusted
 from gate.snapshots.layout import Descriptor
 from gate.snapshots.reach import Erased, erased, every_ref, present, read_descriptor
-from gate.store.objects import Store
+from gate.store.objects import Damaged, Store
 from gate.store.views import Answer, Piece, View, asked
 from gate.verbs.sql_views import SCHEMAS
 from gate.verbs.surroundings import open_store, open_trust
@@ -115,12 +115,26 @@ class _Tables:
         if name == "statements":
             return self._statements()
         pieces = tuple(getattr(self, f"_{name}", tuple)())
+        paths = sorted({path for piece in pieces for path in piece.paths})
         with ThreadPoolExecutor(max(2, os.cpu_count() or 1)) as pool:
-            list(pool.map(self._verified, {path for piece in pieces for path in piece.paths}))
+            heights = dict(zip(paths, pool.map(self._verified, paths), strict=True))
+        for piece in pieces:  # they are put side by side
+            if len({heights[path] for path in piece.paths}) > 1:
+                told = "the splits of a shard are not as many as its rows"
+                raise Damaged(told, where=self.store.name(piece.paths[0]))
         return pieces
 
-    def _verified(self, path: Path) -> None:
+    def _verified(self, path: Path) -> int:
+        """The rows of an object whose bytes have just been hashed."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
         self.store.verified(path.stem, path.suffix[1:])
+        try:
+            return int(pq.read_metadata(path).num_rows)
+        except (pa.ArrowException, OSError) as error:
+            told = f"it is no whole Parquet file ({type(error).__name__})"
+            raise Damaged(told, where=self.store.name(path)) from None
 
     def _path(self, digest: str) -> Path:
         return self.store.path(present(self.store, digest, "parquet", self.gone).digest, "parquet")
