@@ -185,17 +185,16 @@ def _import(sample: Sample, path: Path, console: Console, signing: _Signing) -> 
     from gate.verbs.review_sheet import read_sheet
 
     sheet = read_sheet(path, sample)
-    for count, what in ((sheet.left, "rows have no verdict and were left alone"), (sheet.unkept, _UNKEPT)):
-        if count:
-            console.print(f"{count} {what}", markup=False, soft_wrap=True)
+    if sheet.left:
+        console.print(f"rows without a verdict, left alone: {sheet.left}", markup=False)
+    if sheet.unkept:
+        what = "reasons beside a verdict other than bad, which are not kept"
+        console.print(f"{what}: {sheet.unkept}", markup=False, soft_wrap=True)
     # Kept first: who has no key at hand has them in the terminal, and nobody is asked again.
     sample.answers().take(sheet.said)
     _told(sample, console)
     signing.sign(sample, sheet.verdicts, console)
     return 0
-
-
-_UNKEPT = "reasons stand beside a verdict other than bad, and are not kept"
 
 
 def _suggest(found: Suggestions, out: Path | None, console: Console) -> int:
