@@ -72,6 +72,7 @@ def no_reviews() -> pl.DataFrame:
     """Nobody has said anything."""
     return pl.DataFrame(schema=REVIEWS)
 
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
