@@ -154,7 +154,7 @@ def _event(statement: Statement, edge: str) -> Event:
 def _waiver(statement: Statement, at: str) -> WaiverLine:
     about = statement.about
     assert isinstance(about, Waiver)
-    over = about.until < at
+    over = about.until <= at
     return WaiverLine(about.rule, len(about.findings), statement.author, about.until, over, about.why, statement.digest)
 
 
@@ -191,6 +191,6 @@ def _changes(standing: Standing, demand: Demand, at: str) -> list[str]:
         f"On {minute_of(waiver.about.until)} the waiver of {one_line(waiver.about.rule, 80)} is over: from then on "
         "nothing new may rest on the snapshot."
         for waiver in standing.waivers
-        if isinstance(waiver.about, Waiver) and waiver.about.until >= at
+        if isinstance(waiver.about, Waiver) and waiver.about.until > at
     ]
     return [*dict.fromkeys(found), f"A rejection by {by}, a revocation, or the erasure of an example in it."]
