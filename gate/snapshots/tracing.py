@@ -335,8 +335,10 @@ def _says_exactly(text: str) -> pl.Expr:
 
 def _says(text: str) -> pl.Expr:
     """Rows that hold this somewhere."""
-    # In JSON it may stand escaped, with or without its letters beyond ASCII.
-    forms = dict.fromkeys((text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]))
+    # In JSON it may stand escaped, with or without its letters beyond ASCII; in the arguments of a tool call, which are
+    # JSON in JSON, twice.
+    once = dict.fromkeys((text, *_escaped(text)))
+    forms = dict.fromkeys((*once, *(form for each in once for form in _escaped(each))))
     parts = [pl.col("text").str.contains(text, literal=True)]
     parts += [pl.col(name).str.contains(form, literal=True) for name in _JSON for form in forms]
     for name in _MESSAGES:
@@ -344,3 +346,7 @@ def _says(text: str) -> pl.Expr:
         inside += [pl.element().struct.field("tool_calls").str.contains(form, literal=True) for form in forms]
         parts.append(pl.col(name).list.eval(pl.any_horizontal(*(one.fill_null(False) for one in inside))).list.any())
     return pl.any_horizontal(*(part.fill_null(False) for part in parts))
+
+
+def _escaped(text: str) -> tuple[str, str]:
+    return json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]

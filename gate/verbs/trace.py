@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 from gate.errors import UsageError
@@ -27,7 +26,6 @@ def trace(
     trust: Trust | Path_ | None = None,
     trust_revision: str | None = None,
     limit: int = 20,
-    on_found: Callable[[int], None] = lambda count: None,
 ) -> Trace:
     """Where an example came from and where it went.
 
@@ -63,6 +61,5 @@ def trace(
             where=os.fspath(place.root),
             remedy="what was left out of a snapshot is found by its id only: its text is not kept",
         )
-    on_found(len(ids))
     lives = tracer.lives(ids[:limit] if limit else ids)
     return Trace(by, len(ids), tuple(lives), len(tracer.statements), None if believed is None else believed.origin)

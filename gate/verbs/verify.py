@@ -85,7 +85,7 @@ def _named(verifier: Verifier, what: str) -> Verification:
             raise UsageError(f"{len(found)} snapshots and statements begin with {what}: {listed}", remedy="write more")
         if found:
             return verifier.snapshot(found[0]) if found[0] in snapshots else verifier.statement(found[0])
-    if Path(what).is_dir():
+    if what and Path(what).is_dir():
         # A model's folder names its training statement in a file of its own; training statements are not made yet.
         raise Damaged(
             "there is no training statement in it, so that nothing says what this model was made of",
