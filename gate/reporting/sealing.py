@@ -148,10 +148,7 @@ def _by_rule(excluded: pl.DataFrame, findings: pl.DataFrame) -> tuple[ExcludedBy
     """By rule, the one that keeps most out first."""
     rows = excluded.select("file", "row", pl.col("rules").alias("rule"), "codes").explode("rule")
     behind = (
-        findings.filter(
-            pl.col("severity").cast(pl.String) == "error", pl.col("state").cast(pl.String).ne_missing("waived")
-        )
-        .select("file", "row", "rule", "code")
+        findings.select("file", "row", "rule", "code")
         .unique()
         .join(rows, on=["file", "row", "rule"])
         .filter(pl.col("codes").list.contains(pl.col("code")))

@@ -115,6 +115,10 @@ def test_a_waiver_of_another_rule_covers_nothing() -> None:
     assert states(after) == ["new", "new"]
     # Nor does the right rule with the id of another rule's finding.
     assert states(waived([rule, other], [waiver(other, 1)], NOW)) == ["new", "new"]
+    # Not even where another waiver is about that other rule.
+    both = ran({}, {}, rule="secrets")
+    given = [waiver(both, 1), waiver(both, 2, rule="secrets")]
+    assert states(waived([rule, both], given, NOW)) == ["new", "new", "waived"]
 
 
 def test_a_statement_of_another_kind_covers_nothing() -> None:
