@@ -32,7 +32,7 @@ def entries_table(entries: Sequence[Entry]) -> str:
         rows.append(
             (
                 "*" if each.current else "",
-                each.name if each.number is None else f"{each.name}@{each.number}",
+                one_line(each.name, 64) if each.number is None else f"{each.name}@{each.number}",
                 each.snapshot[:12] or "–",
                 f"{each.rows:,}",
                 splits_of(each.splits),
@@ -76,7 +76,7 @@ def overview_text(shown: Shown) -> str:
     status = "not checked: name a trust file with --trust" if stands is None else stands.status
     facts = [
         ("snapshot", shown.snapshot),
-        ("names", ", ".join(shown.names) or f"{about.name} (no ref)"),
+        ("names", ", ".join(shown.names) or f"{one_line(about.name, 64)} (no ref)"),
         ("admitted", f"by {one_line(shown.admission.author, 80)}, {moment(shown.admission.made)}"),
         ("statement", shown.admission.digest),
         ("stands", status),
@@ -94,7 +94,10 @@ def overview_text(shown: Shown) -> str:
     if shown.words:
         parts.append(_headed("said", [_word(word) for word in shown.words]))
     rules = [
-        (one_line(rule.id, 60), rule.severity, ", ".join(rule.kinds), rule.ended or "not applied", rule.digest[:12])
+        tuple(
+            one_line(word, 60)
+            for word in (rule.id, rule.severity, ", ".join(rule.kinds), rule.ended or "not applied", rule.digest[:12])
+        )
         for rule in shown.rules
     ]
     parts.append(_headed(f"rules ({len(rules):,})", rules))
@@ -119,7 +122,7 @@ def _ends(shown: Shown) -> str:
     ends: dict[str, int] = {}
     for end in shown.about.rules.values():
         ends[end] = ends.get(end, 0) + 1
-    return ", ".join(f"{count:,} {end}" for end, count in sorted(ends.items()))
+    return ", ".join(f"{count:,} {one_line(end, 20)}" for end, count in sorted(ends.items()))
 
 
 def _word(word: Word) -> tuple[str, ...]:
@@ -128,7 +131,7 @@ def _word(word: Word) -> tuple[str, ...]:
 
 
 def _counts(heading: str, counts: dict[str, int], of: str) -> str:
-    return _headed(heading, [(rule, f"{count:,} {of}") for rule, count in counts.items()], right=(1,))
+    return _headed(heading, [(one_line(rule, 60), f"{count:,} {of}") for rule, count in counts.items()], right=(1,))
 
 
 def _headed(heading: str, rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> str:
@@ -144,7 +147,7 @@ def difference_text(result: SnapshotDifference) -> str:
     changed = [each for each in result.figures if each.a != each.b]
     if changed:
         rows = [("", "A", "B", "change")]
-        rows += [(each.name, f"{each.a:,}", f"{each.b:,}", f"{each.b - each.a:+,}") for each in changed]
+        rows += [(one_line(each.name, 80), f"{each.a:,}", f"{each.b:,}", f"{each.b - each.a:+,}") for each in changed]
         parts.append(_headed("figures", rows, right=(1, 2, 3)))
     parts.append(_headed("rules", [(one_line(rule, 100), how) for rule, how in result.rules.items()]))
     sources = [(one_line(path, 100), one_line(how, 100)) for path, how in result.sources.items()]
@@ -163,13 +166,13 @@ def _row(row: dict[str, object]) -> tuple[str, ...]:
 
 
 def _side(shown: Shown) -> str:
-    return f"{shown.names[-1] if shown.names else shown.about.name} ({shown.snapshot[:12]})"
+    return f"{one_line(shown.names[-1] if shown.names else shown.about.name, 80)} ({shown.snapshot[:12]})"
 
 
 def difference_markdown(result: SnapshotDifference) -> str:
     """A comment's worth of it."""
     word = "different" if result.differ else "the same"
-    lines = [f"### gate snapshots diff: {word}", "", f"`{_side(result.a)}` → `{_side(result.b)}`", ""]
+    lines = [f"### gate snapshots diff: {word}", "", f"{_code(_side(result.a))} → {_code(_side(result.b))}", ""]
     lines += ["| rows | |", "| --- | ---: |", f"| same | {result.same:,} |"]
     lines += [f"| {change} | {result.count(change):,} |" for change in CHANGES]
     lines.append("")

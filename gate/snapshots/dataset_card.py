@@ -78,7 +78,7 @@ def _front_matter(facts: Facts, files: Sequence[ExportedFile]) -> list[str]:
 def _body(facts: Facts, files: Sequence[ExportedFile]) -> list[str]:
     admission, snapshot = facts.admission, facts.snapshot
     lines = [
-        f"# {admission.name}",
+        f"# {_code(admission.name)[1:-1]}",
         "",
         f"{sum(file.rows for file in files):,} examples of the approved snapshot `{snapshot.id}`, exported by gate "
         f"{__version__}. Texts are exactly as they were admitted: nothing is masked.",

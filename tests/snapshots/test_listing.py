@@ -73,6 +73,19 @@ def test_an_admission_without_a_name_is_listed(two: tuple[Admitted, Admitted], p
     ]  # fmt: skip
 
 
+def test_words_of_strangers_do_not_reach_a_terminal_as_they_are(two: tuple[Admitted, Admitted], people: People) -> None:
+    from gate.reporting.snapshot_terminal import entries_table, overview_text
+
+    ledger = Ledger(Store(two[0].store))
+    hostile = "a\x1b[2Jb\u202ec"
+    about = two[0].admission.model_copy(update={"name": hostile, "rules": {hostile: hostile}, "snapshot": "f" * 64})
+    ledger.say(about, people.eve)
+    for text in (entries_table(listed(ledger)), overview_text(shown(ledger, "f" * 64))):
+        assert "a<U+001B>[2Jb<U+202E>c" in text
+        assert "\x1b" not in text
+        assert "\u202e" not in text
+
+
 def test_an_empty_store_lists_nothing(tmp_path: Path) -> None:
     assert listed(Ledger(Store.create(tmp_path / "store"))) == []
 
