@@ -87,7 +87,7 @@ def command(
     except NotAdmitted as refused:
         render_refused(refused.result, refused, console)
         if output:
-            sys.stdout.buffer.write(document(refused.result))
+            sys.stdout.buffer.write(document(refused.result, refused))
         return refused.exit_code
     render_admitted(admitted, console)
     if output:

@@ -70,10 +70,19 @@ def excluded_by_rule(admitted: Admitted) -> dict[str, int]:
     return dict(Counter(admitted.sealed.excluded["rules"].explode().drop_nulls().to_list()))
 
 
-def document(outcome: Admitted | AdmissionResult) -> bytes:
-    """`gate.admission/1`: what came of it, as JSON with a final line feed."""
+def document(outcome: Admitted | AdmissionResult, refused: GateError | None = None) -> bytes:
+    """`gate.admission/1`: what came of it, as JSON with a final line feed.
+
+    Args:
+        refused: why nothing was sealed, where nothing was.
+    """
     if isinstance(outcome, AdmissionResult):
-        content: dict[str, object] = {"verdict": outcome.verdict, "reason": outcome.reason, "snapshot": None}
+        content: dict[str, object] = {
+            "verdict": outcome.verdict,
+            "reason": outcome.reason,
+            "snapshot": None,
+            "refused": None if refused is None else refused.what,
+        }
     else:
         about = outcome.admission
         content = {

@@ -12,6 +12,9 @@ from rich.progress import Progress as Bars
 
 from gate.reporting.inert import one_line
 
+STAGES = ("dividing", "sealing")
+"""What comes after judging, in `gate admit`."""
+
 
 class _Stage(TextColumn):
     """The stage's name as inert text: file names are somebody else's."""
@@ -53,11 +56,15 @@ class Progress:
             self._bars = None
 
     def update(self, stage: str, done: int, total: int) -> None:
-        """Say how far a stage is. `reading FILE` has a line of its own; any other stage is the name of a rule."""
+        """Say how far a stage is. `reading FILE`, `dividing` and `sealing` have a line of their own; any other stage is
+        the name of a rule."""
         bars = self._bars
         if bars is None:
             return
-        line, description = ("reading", stage) if stage.startswith("reading ") else ("judging", f"judged {stage}")
+        if stage in STAGES:
+            line, description = stage, stage
+        else:
+            line, description = ("reading", stage) if stage.startswith("reading ") else ("judging", f"judged {stage}")
         text = one_line(description, 40)
         if line not in self._tasks:
             self._tasks[line] = bars.add_task(text, total=total)

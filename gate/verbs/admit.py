@@ -21,7 +21,7 @@ from gate.errors import GateError, InputError
 from gate.provenance.envelope import Signer
 from gate.provenance.ledger import Ledger
 from gate.provenance.standing import standing
-from gate.provenance.statements import Admission, Ref, SourceRecord, Statement, Waiver, now
+from gate.provenance.statements import Admission, Erasure, Ref, SourceRecord, Statement, Waiver, now
 from gate.provenance.trust import Trust
 from gate.provenance.waivers import waivers_in_force
 from gate.reporting.findings import masked_findings, masked_malformed
@@ -31,6 +31,7 @@ from gate.snapshots.division import Division, divided
 from gate.snapshots.exclusions import admits, blocked
 from gate.snapshots.policy_document import policy_document
 from gate.snapshots.seal import Contents, Sealed, seal
+from gate.snapshots.sealed_objects import trusted_erasures
 from gate.snapshots.verdicts import Reviews, reviews
 from gate.store.objects import Store, StoreError, find_store, named
 from gate.verbs.check import check
@@ -121,7 +122,10 @@ def admit(
             1,
             "every example is excluded by an error that its rule tolerates; mend the data (`gate fix`)",
         )
+    _none_erased(result, corpus.rows, spoken)
+    on_stage("dividing", 0, 1)
     division = divided(result, corpus, admitted)
+    on_stage("dividing", 1, 1)
     contents = Contents(
         corpus=corpus,
         splits=division.splits,
@@ -171,13 +175,34 @@ class _Spoken:
 
     waivers: list[Statement]
     reviews: Reviews
+    erased: frozenset[str] = frozenset()
+    """Content ids of examples that somebody asked to be forgotten."""
 
 
 def _spoken(place: Path, trust: Trust) -> _Spoken:
     if not (place / "format.json").exists():
         return _Spoken([], Reviews(()))
     ledger, moment = Ledger(Store(place)), now()
-    return _Spoken(waivers_in_force(ledger, trust, moment), reviews(ledger, trust, at=moment))
+    erasures = [one.about for one in trusted_erasures(ledger.all(), trust) if isinstance(one.about, Erasure)]
+    return _Spoken(
+        waivers_in_force(ledger, trust, moment),
+        reviews(ledger, trust, at=moment),
+        frozenset(example for about in erasures for example in about.examples),
+    )
+
+
+def _none_erased(result: AdmissionResult, rows: pl.DataFrame, spoken: _Spoken) -> None:
+    """What was erased does not come back."""
+    back = rows.filter(pl.col("id").is_in(list(spoken.erased)))
+    if back.height:
+        places = ", ".join(f"{file}:{row}" for file, row in back.select("file", "row").head(5).iter_rows())
+        more = f" and {back.height - 5:,} more" if back.height > 5 else ""
+        raise NotAdmitted(
+            result,
+            f"nothing was sealed: {back.height:,} of the examples were erased from this store, and may not come back",
+            1,
+            f"take them out of the data: {places}{more}",
+        )
 
 
 def _policy(result: AdmissionResult, rows: pl.DataFrame, admitted: pl.Series, division: Division) -> bytes:

@@ -13,12 +13,14 @@ import pytest
 from gate.admission.finding_ids import finding_ids
 from gate.errors import UsageError
 from gate.provenance.ledger import Ledger
-from gate.provenance.statements import Ref, Waiver, written
+from gate.provenance.statements import Erasure, Ref, Waiver, written
 from gate.provenance.trust import Untrusted
-from gate.snapshots.layout import EXCLUDED, Descriptor
+from gate.snapshots.layout import EXCLUDED, VERDICTS, Descriptor
 from gate.snapshots.parquet import from_parquet
+from gate.snapshots.verdicts import said
 from gate.store.objects import Store
 from gate.verbs.admit import Admitted, NotAdmitted
+from gate.verbs.erase import erase
 from gate.verbs.snapshot import open_snapshot
 from tests.snapshots.made import Admit, People, approve, chats, write_rows, write_splits
 
@@ -309,3 +311,50 @@ def test_one_file_of_fifty_that_changed_writes_little(admitted: Admit, people: P
     assert two.snapshot != one.snapshot
     assert grown <= 0.05 * size
     assert two.sealed.written <= grown
+
+
+# What people said before
+
+
+def test_what_was_erased_does_not_come_back(admitted: Admit, people: People, tmp_path: Path) -> None:
+    folder = write_splits(tmp_path / "data")
+    one = admitted(folder)
+    gone = one.result.dataset.examples.filter(pl.col("file") == "test.jsonl")["id"].to_list()[:2]
+    erase(gone[:1], store=one.store, trust=people.trust_file, signer=people.ana, why="asked to be forgotten")
+    with pytest.raises(NotAdmitted, match=r"1 of the examples were erased[\s\S]*test\.jsonl:1$") as refused:
+        admitted(folder)
+    assert refused.value.exit_code == 1
+    write_rows(folder / "test.jsonl", chats(2, 20)[1:])
+    assert admitted(folder).admission.admitted == 99
+
+
+def test_an_erasure_by_somebody_else_keeps_nobody_out(admitted: Admit, people: People, tmp_path: Path) -> None:
+    folder = write_splits(tmp_path / "data")
+    one = admitted(folder)
+    gone = one.result.dataset.examples["id"].to_list()[:1]
+    Ledger(Store(one.store)).say(Erasure(examples=gone, objects={}, snapshots=[], why="a joke"), people.eve)
+    assert admitted(folder).snapshot == one.snapshot
+
+
+def test_what_trusted_people_said_of_a_sample_is_judged_and_named(
+    admitted: Admit, people: People, policy: Path, tmp_path: Path
+) -> None:
+    folder = write_splits(tmp_path / "data")
+    demanding = policy.with_name("demanding.yaml")
+    demanding.write_text(
+        policy.read_text() + "  - {id: spot_check, check: spot_check, severity: error, tolerate: 0.9, remedy: drop, "
+        "why: x, with: {sample: 5, good: 0.3, level: 0.95}}\n"
+    )
+    store = Store.create(tmp_path / "store")
+    ids = admitted(folder, store=tmp_path / "other").result.dataset.examples["id"].sort()
+    columns = {"id": ids, "verdict": ["bad", *["good"] * 99], "reason": None, "at": written(datetime.now(UTC))}
+    verdicts = pl.DataFrame(columns, schema=VERDICTS)
+    said(Ledger(store), verdicts, people.eve, seed=0, sampled=100)
+    with pytest.raises(NotAdmitted, match="spot_check failed"):
+        admitted(folder, policy=demanding)
+    review = said(Ledger(store), verdicts, people.ben, seed=0, sampled=100)
+    one = admitted(folder, policy=demanding)
+    assert one.admission.rules["spot_check"] == "passed"
+    assert excluded(one).select("id", "rules").rows() == [(ids[0], ["spot_check"])]
+    assert one.admission.reviews == [review.digest]
+    assert review.digest in one.statement.parents

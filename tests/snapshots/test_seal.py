@@ -116,6 +116,7 @@ def test_the_content_of_the_files_that_rules_name_is_part_of_the_id(admitted: Ad
     folder = write_splits(tmp_path / "repository" / "data")
     lexicon = tmp_path / "repository" / "rules" / "lexicons" / "mine.txt"
     lexicon.parent.mkdir(parents=True)
+    (tmp_path / "repository" / "gate.yaml").write_text("version: 1\n")
     policy = tmp_path / "repository" / "words.yaml"
     policy.write_text(
         "version: 1\nname: words\ndescription: x\nrules:\n"
@@ -141,6 +142,7 @@ def test_a_file_of_the_rules_that_changes_while_data_is_judged_is_an_error(
     folder = write_splits(tmp_path / "repository" / "data")
     lexicon = tmp_path / "repository" / "rules" / "lexicons" / "mine.txt"
     lexicon.parent.mkdir(parents=True)
+    (tmp_path / "repository" / "gate.yaml").write_text("version: 1\n")
     lexicon.write_text("[group sailors]\nsailors\n[negative]\ndull\n")
     policy = tmp_path / "repository" / "words.yaml"
     policy.write_text(
