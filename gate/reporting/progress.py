@@ -12,7 +12,7 @@ from rich.progress import Progress as Bars
 
 from gate.reporting.inert import one_line
 
-STAGES = ("dividing", "sealing")
+STAGES = ("dividing", "sealing", "verifying", "exporting")
 """What comes after judging, in `gate admit`."""
 
 
@@ -56,7 +56,7 @@ class Progress:
             self._bars = None
 
     def update(self, stage: str, done: int, total: int) -> None:
-        """Say how far a stage is. `reading FILE`, `dividing` and `sealing` have a line of their own; any other stage is
+        """Say how far a stage is. `reading FILE` and what is in `STAGES` have a line of their own; any other stage is
         the name of a rule."""
         bars = self._bars
         if bars is None:

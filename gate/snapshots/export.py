@@ -248,8 +248,9 @@ def _parts(frame: pl.DataFrame, by_kind: bool) -> Iterator[tuple[_Key, pl.DataFr
 class _Used:
     """What the messages of a kind have beside role and content, in any example."""
 
-    fields: frozenset[str]
-    tools: bool
+    fields: frozenset[str] = frozenset()
+    tools: bool = False
+    prompts: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -262,10 +263,11 @@ def _used(rows: _Rows) -> dict[Kind, _Used]:
     for frame in rows.of(("kind", *_MESSAGES, "tools")):
         for kind, part in frame.group_by("kind"):
             name = KINDS[KINDS.index(str(kind[0]))]
-            before = used.get(name, _Used(frozenset(), False))
+            before = used.get(name, _Used())
             fields = {each for each in OPTIONAL[1:] if each not in before.fields and _has(part, each)}
             tools = before.tools or part["tools"].null_count() < part.height
-            used[name] = _Used(before.fields | fields, tools)
+            prompts = before.prompts or name != "preference" or bool((part["messages"].list.len() > 0).any())
+            used[name] = _Used(before.fields | fields, tools, prompts)
     return used
 
 
@@ -283,7 +285,9 @@ def _writer(form: Form, path: Path, kind: Kind | None, used: dict[Kind, _Used]) 
     if form == "chat":
         return _LineFile(path.open("xb"), lambda examples: chat_lines(examples, kind))
     own = used[kind]
-    return _TableFile(path, lambda examples: trainable_table(examples, kind, own.columns, tools=own.tools))
+    return _TableFile(
+        path, lambda examples: trainable_table(examples, kind, own.columns, tools=own.tools, prompts=own.prompts)
+    )
 
 
 def _described(

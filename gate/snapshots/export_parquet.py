@@ -81,17 +81,22 @@ def canonical_table(examples: pl.DataFrame) -> pa.Table:
     return _table({name: _array(frame[name]) for name in frame.columns})
 
 
-def trainable_table(examples: pl.DataFrame, kind: Kind, fields: Collection[str], *, tools: bool) -> pa.Table:
+def trainable_table(
+    examples: pl.DataFrame, kind: Kind, fields: Collection[str], *, tools: bool, prompts: bool = True
+) -> pa.Table:
     """`id` and the columns that a trainer takes (`gate.snapshots.records`). Tools and tool calls are of Arrow's JSON
     type, which the datasets library gives out as objects.
 
     Args:
         fields: of messages, beside role and content: those that any message of the snapshot has.
         tools: whether any example of the snapshot has some.
+        prompts: whether any preference of the snapshot has one.
     """
     parts = trainable(examples, kind).rechunk()
     columns = {}
     for name in parts.columns:
+        if name == "prompt" and not prompts:
+            continue
         if name == "tools":
             if tools:
                 columns[name] = _json(parts[name])

@@ -51,10 +51,13 @@ def chat_lines(examples: pl.DataFrame, kind: Kind) -> pl.Series:
     columns = MESSAGE_COLUMNS[kind]
     tools = json_texts(parts["tools"])
     without_tools = tools.null_count() == tools.len()
-    if without_tools and all(_are_plain(parts[name]) for name in columns):
+    prompted = kind != "preference" or bool((parts["prompt"].list.len() > 0).all())
+    if prompted and without_tools and all(_are_plain(parts[name]) for name in columns):
         own = [_pairs(name) if name in columns else pl.col(name) for name in parts.columns[1:-1]]
         return parts.select(pl.struct(own).struct.json_encode().alias("line")).to_series()
     values = {name: _message_lists(parts[name]) for name in columns}
+    if not prompted:  # a trainer finds the prompt itself where none is given, and takes an empty one for a broken row
+        values["prompt"] = parts.select(pl.when(pl.col("prompt").list.len() > 0).then(values["prompt"])).to_series()
     if kind == "text":
         values["text"] = _encoded(parts, pl.col("text"))
     if kind == "feedback":

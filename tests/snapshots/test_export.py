@@ -161,6 +161,21 @@ def test_parquet_gives_every_column_and_with_them_the_id(export: Any, store: Pat
     assert odd["file"] == "train/chat.jsonl"
 
 
+def test_preferences_without_any_prompt_have_no_such_column(admitted: Admit, people: People, tmp_path: Path) -> None:
+    words = [row["output"] for row in chats(11, 200, 8)]
+    rows = [{"chosen": words[at], "rejected": words[at + 100]} for at in range(100)]
+    write_rows(tmp_path / "data" / "train.jsonl", rows)
+    one = admitted(tmp_path / "data")
+    approve(one, people)
+    for form in ("chat", "datasets"):
+        export_snapshot("harbour", tmp_path / form, form, store=Store(one.store), trust=people.trust)  # type: ignore[arg-type]
+    found = [json.loads(line) for path in (tmp_path / "chat").glob("*.jsonl") for line in path.open()]
+    assert len(found) == 100
+    assert all(set(row) == {"chosen", "rejected"} for row in found)
+    for path in (tmp_path / "datasets" / "data").glob("*.parquet"):
+        assert list(pl.read_parquet_schema(path)) == ["id", "chosen", "rejected"]
+
+
 LOAD = """
 import json, sys
 import datasets

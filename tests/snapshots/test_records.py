@@ -65,6 +65,8 @@ def expected(row: dict[str, Any], kind: Kind) -> dict[str, Any]:
         "feedback": {"prompt": messages[:-1], "completion": messages[-1:], "label": row["label"]},
         "text": {"text": row["text"]},
     }
+    if kind == "preference" and not messages:
+        del said[kind]["prompt"]
     return said[kind] | ({} if row["tools"] is None else {"tools": row["tools"]})
 
 
