@@ -61,7 +61,7 @@ REVIEWS = pl.Schema(
             "verdict": pl.Enum(["good", "bad", "skip"]),
             "reason": pl.String,  # of a bad one, as it was written, or null: mask it before it is shown
             "at": pl.String,  # as statements write time, so that text order is the order of time
-            "reviewer": pl.String,  # the key that signed it: one per person
+            "reviewer": pl.String,  # who said it: one for each person, however many keys they have
         }
     )
 )

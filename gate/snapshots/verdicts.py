@@ -114,13 +114,13 @@ def reviews(ledger: Ledger, trust: Trust | None, *, at: str | None = None) -> Re
         if not isinstance(one.about, Review) or (at is not None and one.made > at):
             continue
         try:
-            if trust is not None:
-                trust.vouched(one)
+            # A person may have several keys, and is still one person: their last word counts.
+            reviewer = one.keyid if trust is None else trust.vouched(one).name
         except Untrusted as error:
             ignored.append(str(error))
             continue
         # The moment at which it was signed: when a person clicked is their own affair, and could be any time.
-        verdicts = verdicts_of(ledger, one, gone).with_columns(at=pl.lit(one.made), reviewer=pl.lit(one.keyid))
+        verdicts = verdicts_of(ledger, one, gone).with_columns(at=pl.lit(one.made), reviewer=pl.lit(reviewer))
         counted.append((one, verdicts.select(list(REVIEWS))))
     return Reviews(tuple(counted), tuple(ignored))
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from gate.checks.base import REVIEWS
-from gate.provenance.keys import PrivateKey
+from gate.checks.spot_check import settled
+from gate.provenance.keys import PrivateKey, new_key
 from gate.provenance.ledger import Ledger
 from gate.provenance.statements import Review, Statement
 from gate.snapshots.layout import VERDICTS
@@ -49,7 +51,7 @@ def test_what_was_said_is_counted_signed_and_read_back(ledger: Ledger, people: P
     )
     # The moment and the person are those of the signature: what a row says of itself nobody can check.
     assert set(found.frame["at"]) == {statement.made}
-    assert set(found.frame["reviewer"]) == {people.ben.keyid}
+    assert set(found.frame["reviewer"]) == {"ben"}
 
 
 def test_the_same_verdicts_are_the_same_object_in_any_order(ledger: Ledger, people: People) -> None:
@@ -73,6 +75,23 @@ def test_what_was_said_later_is_left_out(ledger: Ledger, people: People) -> None
     first = say(ledger, people.ben, a="good")
     say(ledger, people.ben, a="bad")
     assert reviews(ledger, people.trust, at=first.made).frame["verdict"].to_list() == ["good"]
+
+
+def test_a_person_with_two_keys_is_one_person(ledger: Ledger, people: People, tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GATE_KEYS", str(tmp_path / "keys"))
+        second = new_key("ben")
+    own = people.trust
+    trust = replace(own, keys=own.keys | {second.keyid: replace(own.keys[people.ben.keyid], **_public(second))})
+    say(ledger, people.ben, a="bad")
+    say(ledger, second, a="good")
+    assert settled(reviews(ledger, trust).frame).rows() == [(A, "good", None)]
+    say(ledger, people.olga, a="bad")
+    assert settled(reviews(ledger, trust).frame)["verdict"].to_list() == ["bad"]
+
+
+def _public(key: PrivateKey) -> dict[str, object]:
+    return {"keyid": key.keyid, "public": key.public}
 
 
 def test_an_admission_rests_on_the_reviews_of_its_examples_only(ledger: Ledger, people: People) -> None:
