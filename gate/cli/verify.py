@@ -65,8 +65,8 @@ def command(
     """Check every byte, signature, date and count that something rests on, without the network.
 
     WHAT is a snapshot (a name such as support-desk, an id, or eight or more digits of one), a statement (its digest, or
-    as many digits of it), or a folder with a model; the whole store where it is left away. The chain is printed as a
-    tree, and the first broken link is named with what to do about it.
+    as many digits of it), a folder that was exported, or one with a model; the whole store where it is left away. The
+    chain is printed as a tree, and the first broken link is named with what to do about it.
     """
     from rich.console import Console
 

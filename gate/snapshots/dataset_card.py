@@ -155,12 +155,11 @@ def _verifying(facts: Facts) -> list[str]:
     return [
         "## How to verify",
         "",
-        "`gate-export.json` holds the SHA-256 of every file here and the digests of the statements. With the store "
-        "that the snapshot lies in and a trust file of your own:",
+        "`gate-export.json` holds the SHA-256 of every other file here and the digests of the statements. With the "
+        "store that the snapshot lies in and a trust file of your own, this checks all of it:",
         "",
         "```",
-        f"gate verify {facts.snapshot.id} --trust trust.yaml",
-        "sha256sum --check <(jq -r '.files[] | .sha256 + \"  \" + .path' gate-export.json)",
+        "gate verify path/to/this/folder --store .gate --trust trust.yaml",
         "```",
     ]
 

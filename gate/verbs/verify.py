@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from gate.errors import UsageError
 from gate.provenance.ledger import Ledger
 from gate.provenance.statements import Admission, Ref
 from gate.provenance.trust import Trust
+from gate.snapshots.export_check import export_link, read_proof
+from gate.snapshots.folder_export import PROOF
 from gate.snapshots.verification import Verification, Verifier
 from gate.store.objects import Damaged, Store, find_store
 from gate.verbs.surroundings import open_trust
@@ -38,7 +41,7 @@ def verify(
 
     Args:
         what: a snapshot (its id, the first eight or more digits of it, or a name), a statement (its digest, or as many
-            digits of it), or a folder with a model; the whole store where it is not given.
+            digits of it), a folder with an export, or one with a model; the whole store where it is not given.
         store: its folder; else `GATE_STORE`, else the nearest `.gate` upwards of the working directory.
         trust: the trust file; else that of a git revision (`trust_revision`, as `REV:path`), else `GATE_TRUST`.
         heads: digests of statements or refs that somebody wrote down: each has to be there still.
@@ -85,6 +88,11 @@ def _named(verifier: Verifier, what: str) -> Verification:
             raise UsageError(f"{len(found)} snapshots and statements begin with {what}: {listed}", remedy="write more")
         if found:
             return verifier.snapshot(found[0]) if found[0] in snapshots else verifier.statement(found[0])
+    if what and (Path(what) / PROOF).is_file():
+        proof = read_proof(Path(what))
+        behind = verifier.snapshot(proof.snapshot)
+        export = export_link(Path(what), proof, verifier.statements)
+        return replace(behind, chain=replace(behind.chain, children=(export, *behind.chain.children)))
     if what and Path(what).is_dir():
         # A model's folder names its training statement in a file of its own; training statements are not made yet.
         raise Damaged(
