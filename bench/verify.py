@@ -3,9 +3,9 @@
     python bench/verify.py [--rows N] [--repeat K]
 
 Whole commands in fresh processes over the corpus of `bench/admit.py`, admitted once: `gate verify NAME`, `gate verify
---all`, `gate trace ID`, `gate trace TEXT` (which nobody wrote, so that every text is looked through), `gate store check`
-for comparison (it hashes, and looks into nothing), and last `gate erase ID --yes`. Prints JSON: seconds, megabytes of
-objects a second and peak memory; `verify_seconds_itself` is what `gate verify` counts itself, without the start of
+--all`, `gate trace ID`, `gate trace TEXT` (which nobody wrote, so that every text is looked through), for comparison
+`gate store check` (it hashes, and looks into nothing), and last `gate erase ID --yes`. Prints JSON: seconds, megabytes
+of objects a second and peak memory; `verify_seconds_itself` is what `gate verify` counts itself, without the start of
 Python and imports. Ends with an error where fewer than 200 MB a second are verified.
 """
 

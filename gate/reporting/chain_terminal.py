@@ -7,7 +7,7 @@ import re
 from rich.console import Console
 from rich.text import Text
 
-from gate.reporting.inert import one_line
+from gate.reporting.terminal import one_line
 from gate.snapshots.chain import Link, State
 from gate.snapshots.verification import Verification
 

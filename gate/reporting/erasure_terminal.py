@@ -8,7 +8,7 @@ import orjson
 from rich.console import Console
 from rich.text import Text
 
-from gate.reporting.inert import one_line
+from gate.reporting.terminal import one_line
 from gate.snapshots.erasure import Done
 from gate.snapshots.erasure_plan import Plan
 
@@ -24,8 +24,8 @@ def still_to_do(planned: Plan, leftovers: int) -> list[str]:
     todo = []
     if rows:
         todo.append(
-            f"take the rows out of the data, or the next admission brings them back: {', '.join(rows)}{more} "
-            f"({len(files):,} files)"
+            f"take the rows out of the data, which is not admitted with them any more: {', '.join(rows)}{more} "
+            f"({len(files):,} file{'s' if len(files) != 1 else ''})"
         )
     todo += [f"admit {name} anew, and let it be approved" for name in planned.names]
     todo.append("erase in every other store that has them: where this one was pushed, pulled or unbundled to")

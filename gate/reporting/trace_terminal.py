@@ -9,7 +9,7 @@ import orjson
 from rich.console import Console
 from rich.text import Text
 
-from gate.reporting.inert import one_line
+from gate.reporting.terminal import one_line
 from gate.snapshots.tracing import Found, Life, Sealed, Trace
 
 SCHEMA = 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import polars as pl
@@ -19,7 +20,7 @@ from gate.snapshots.layout import ADMITTED, VERDICTS
 from gate.snapshots.parquet import from_parquet, to_parquet
 from gate.snapshots.verdicts import reviews
 from gate.store.objects import Damaged, Store
-from gate.verbs.admit import admit
+from gate.verbs.admit import NotAdmitted, admit
 from gate.verbs.erase import Erased, erase
 from gate.verbs.snapshot import open_snapshot
 from gate.verbs.verify import verify
@@ -259,20 +260,22 @@ def test_what_comes_back_is_noticed_and_removed_again(whole: Whole, tmp_path: Pa
     assert words.encode() not in everything(whole.root)
 
 
-def test_admitted_again_with_the_rows_still_there_it_is_marked_again(
+def test_admitted_elsewhere_with_the_rows_still_there_it_is_marked_too(
     whole: Whole, policy: Path, tmp_path: Path
 ) -> None:
+    """A snapshot of which the eraser did not know, and that arrives later; here it would not have been admitted."""
+    people, data, other = whole.people, tmp_path / "data", whole.copy(tmp_path / "elsewhere")
     example_id, words = example(whole)
     erased(whole, example_id)
-    people, data = whole.people, tmp_path / "data"
-    data.mkdir()
-    for path in whole.data.iterdir():
-        (data / path.name).write_bytes(path.read_bytes())
-    more = {"instruction": "What is new?", "output": "This row is, and nothing else is."}
+    shutil.copytree(whole.data, data)
     with (data / "validation.jsonl").open("a") as file:
-        file.write(json.dumps(more) + "\n")
-    made = admit(data, name="harbour", signer=people.ana, trust=people.trust, policy=policy, store=whole.root)
+        file.write(json.dumps({"instruction": "What is new?", "output": "This row is, and nothing else is."}) + "\n")
+    settings = {"name": "harbour", "signer": people.olga, "trust": people.trust, "policy": policy}
+    with pytest.raises(NotAdmitted, match="erased"):
+        admit(data, store=whole.root, **settings)  # type: ignore[arg-type]
+    made = admit(data, store=other.root, **settings)  # type: ignore[arg-type]
     assert made.snapshot != whole.snapshot
+    shutil.copytree(other.root, whole.root, dirs_exist_ok=True)
     assert whole.verify("harbour").verdict == "broken"
     again = erased(whole, example_id)
     assert made.snapshot in again.plan.snapshots
