@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import click
+
+from gate.cli.provenance_options import store_option, trust_options
 
 EPILOG = """\b
 Examples:
@@ -13,6 +16,7 @@ Examples:
   gate check data/ --select near_duplicates,pii --output json | jq .verdict
   gate check data/ --output html=report.html --output findings.parquet
   gate check data/ --base origin/main
+  gate check data/ --trust trust.yaml
   cat rows.jsonl | gate check -
 
 \b
@@ -55,6 +59,8 @@ def _names(context: click.Context, parameter: click.Parameter, values: tuple[str
     is_flag=True,
     help="Work everything out anew, and keep nothing for the next run.",
 )
+@store_option
+@trust_options
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing for people; outputs and the exit code remain.")
 def command(
     paths: tuple[str, ...],
@@ -65,12 +71,16 @@ def command(
     fail_on: str,
     output: tuple[str, ...],
     no_cache: bool,
+    store: Path | None,
+    trust: Path | None,
+    trust_revision: str | None,
     quiet: bool,
 ) -> int:
     """Judge a dataset: a verdict, the rows behind it, and what to do about them.
 
     PATHS are files, folders, globs, or - for JSONL on standard input; where there are none, `paths:` in gate.yaml.
-    Reads JSONL, JSON, CSV, TSV, Parquet, Arrow and `save_to_disk` folders, also as .gz and .zst.
+    Reads JSONL, JSON, CSV, TSV, Parquet, Arrow and `save_to_disk` folders, also as .gz and .zst. Where somebody says
+    whom to trust, waivers and reviews in the store count as they do for `gate admit`.
     """
     from typing import cast
 
@@ -80,10 +90,12 @@ def command(
     from gate.reporting.outputs import parse_output, prepare, write
     from gate.reporting.terminal import Progress, render
     from gate.verbs.check import check
+    from gate.verbs.said import said_before
 
     outputs = [parse_output(spec) for spec in output]
     for each in outputs:
         prepare(each)
+    said = said_before(paths, store, trust, trust_revision)
     console = Console(stderr=True, quiet=quiet)
     with Progress(console) as progress:
         result = check(
@@ -94,6 +106,8 @@ def command(
             ignore=ignore,
             fail_on=cast(FailOn, fail_on),
             cache=not no_cache,
+            reviews=said.reviews,
+            waivers=said.waivers,
             on_stage=progress.update,
         )
     render(result, console)
