@@ -205,13 +205,13 @@ def test_the_commands_explain_themselves(run: Run) -> None:
 
 SLOW = """
 import sys, time
-from gate.snapshots import export
-add = export._LineFile.add
+from gate.snapshots import export_files
+add = export_files._LineFile.add
 def slow(self, examples):
     add(self, examples)
     print("writing", flush=True)
     time.sleep(60)
-export._LineFile.add = slow
+export_files._LineFile.add = slow
 from gate.cli import main
 sys.argv = ["gate", *sys.argv[1:]]
 main()

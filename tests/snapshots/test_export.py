@@ -21,6 +21,7 @@ from gate.provenance.ledger import Ledger
 from gate.provenance.statements import Revocation
 from gate.provenance.trust import Untrusted, load_trust
 from gate.snapshots import export as export_module
+from gate.snapshots import export_files
 from gate.snapshots.export import Exported, Form
 from gate.snapshots.folder_export import PROOF, ExportError
 from gate.snapshots.manifest import snapshot_id
@@ -342,7 +343,7 @@ def test_a_full_disk_leaves_nothing(export: Any, tmp_path: Path, monkeypatch: py
     def full(self: object, examples: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(export_module._LineFile, "add", full)
+    monkeypatch.setattr(export_files._LineFile, "add", full)
     with pytest.raises(ExportError, match="no room left"):
         export("chat", out="new/folders/out")
     assert not list(tmp_path.iterdir())
