@@ -18,7 +18,8 @@ from gate.checks.leakage import LeakageParams
 from gate.data.corpus import ROWS, Corpus
 from gate.engines.local import LocalEngine
 from gate.policy.snapshot_rules import load_snapshot_rules
-from gate.snapshots.split import Note, assign, splitting_demands
+from gate.snapshots.split import assign, splitting_demands
+from gate.snapshots.split_notes import Note
 from gate.snapshots.strata import strata_of
 
 
@@ -35,7 +36,7 @@ class Division:
     notes: tuple[Note, ...] = ()
     """What the owner should know."""
     strata: pl.DataFrame | None = None
-    """How each stratum is divided (schema gate.snapshots.split.TABLE); None where there are none."""
+    """How each stratum is divided (schema gate.snapshots.split_notes.TABLE); None where there are none."""
 
 
 def divided(result: AdmissionResult, corpus: Corpus, admitted: pl.Series) -> Division:

@@ -28,26 +28,7 @@ from gate.policy.load import load_policy
 from gate.policy.snapshot_rules import FILE, SnapshotRules, SplitRules
 from gate.snapshots.clusters import Likeness, Rows, clusters, joined, likeness, ranked
 from gate.snapshots.draw import CODES, DRAWN, NO_SPLIT, REASONS, Drawn, Examples, TooFew, draw
-from gate.snapshots.strata import named
-
-TABLE = pl.Schema(
-    {  # type: ignore[arg-type]  # mypy joins data type classes and instances to object
-        "stratum": pl.String,  # as it may be shown; null where splits are not stratified
-        "split": pl.Enum(SPLITS),
-        "examples": pl.UInt32,
-        "clusters": pl.UInt32,
-        "share": pl.Float64,  # of the stratum's examples
-    }
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """Something about the division that its owner should know."""
-
-    code: str
-    """`too_few`, `no_split`, `mixed`, `too_large`, `small_strata`, `split_strata`, `given_apart`."""
-    message: str
+from gate.snapshots.split_notes import Note, notes_of_drawn, notes_of_given, of, small_strata, table_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +97,7 @@ def assign(
     own = None if strata is None else strata.filter(pl.Series(chosen))
     examples = Examples(rows, given, *_numbered(own, rows.height))
     if examples.all_given:
-        return _told(examples, given, np.zeros_like(given), np.arange(rows.height), rules.split, [])
+        return _assigned(examples, given, np.zeros_like(given), np.arange(rows.height), rules.split)
     alike = [
         likeness(replace(corpus, features=features), chosen, params, context)
         for features, params in [(corpus.features, leaks), *also]
@@ -129,7 +110,7 @@ def assign(
             raise _too_few(examples, cluster, rules.split) from None
         pairs = _leaks(alike, examples, drawn, cluster)
         if not pairs.size:
-            return _told(examples, drawn.code, drawn.reason, cluster, rules.split, _notes_of(drawn, rules.split))
+            return _assigned(examples, drawn.code, drawn.reason, cluster, rules.split, drawn)
         cluster = joined(cluster, pairs[0], pairs[1], ranked(rows))
 
 
@@ -180,124 +161,33 @@ def _pairs(findings: pl.DataFrame, rows: pl.DataFrame) -> Rows:
 
 def _too_few(examples: Examples, cluster: Rows, rules: SplitRules) -> PolicyError:
     demanded = ", ".join(f"{rules.minimum[split]:,} for {split}" for split in SPLITS)
-    clusters_ = np.unique(cluster).size
-    alone = "" if clusters_ == examples.size else f", in {clusters_:,} clusters that stay together,"
+    number = np.unique(cluster).size
+    together = "" if number == examples.size else f", in {of(number, 'cluster')} of what belongs together,"
     return PolicyError(
-        f"{examples.size:,} admitted examples{alone} cannot be divided into {demanded}",
+        f"{of(examples.size, 'admitted example')}{together} cannot be divided into {demanded}",
         where=rules.place("split.minimum"),
         remedy=(
-            "add examples; or bring your own splits (files named train, validation and test, or a column `split`); or "
-            f"lower `split: {{minimum: …}}` in your own {FILE}"
+            "add examples; or bring your own splits (files called train, validation and test, or a column `split`); "
+            f"or ask for fewer in a {FILE} of your own, such as "
+            "`{version: 1, split: {minimum: {validation: 50, test: 50}}}`"
         ),
     )
 
 
-def _notes_of(drawn: Drawn, rules: SplitRules) -> list[Note]:
-    notes = []
-    if drawn.too_large.size:
-        count, sizes = drawn.too_large.size, drawn.too_large
-        which = (
-            f"{count:,} clusters of {sizes[-1]:,} to {sizes[0]:,} examples are"
-            if count > 1
-            else (f"A cluster of {sizes[0]:,} examples is")
-        )
-        notes.append(Note("too_large", f"{which} larger than a split that is held out, and trained on."))
-    if drawn.spanning:
-        notes.append(
-            Note(
-                "split_strata",
-                f"{drawn.spanning:,} clusters hold several values of `{rules.stratify}`: each goes by its first one.",
-            )
-        )
-    if drawn.apart:
-        notes.append(
-            Note(
-                "given_apart",
-                f"{drawn.apart:,} clusters lie in several splits, as the data gives them; what joins them goes to the "
-                "one that judges the model.",
-            )
-        )
-    return notes
-
-
-def _told(
-    examples: Examples, code: Rows, reason: Rows, cluster: Rows, rules: SplitRules, notes: Sequence[Note]
+def _assigned(
+    examples: Examples, code: Rows, reason: Rows, cluster: Rows, rules: SplitRules, drawn: Drawn | None = None
 ) -> Assigned:
     counts = np.bincount(code, minlength=len(DRAWN))
+    by_split: dict[Split, int] = {split: int(counts[CODES[split]]) for split in SPLITS}
     number = np.unique(cluster, return_inverse=True)[1]
-    frame = pl.DataFrame({"stratum": examples.stratum, "code": code, "cluster": number})
-    small = _small(examples, counts)
-    table = _table(frame, examples, small)
-    told = list(notes)
-    if not examples.none_given:
-        told = [*_of_given(examples, counts, rules), *told]
-    if small.any() and not examples.all_given:
-        which = f"{int(small.sum()):,} of {small.size:,} values of `{rules.stratify}`"
-        told.append(Note("small_strata", f"{which} have too few examples to be in every split."))
+    notes = [] if examples.none_given else notes_of_given(by_split, rules)
+    if drawn is not None:
+        notes += notes_of_drawn(examples, drawn, by_split, rules)
     return Assigned(
         splits=pl.Series("split", code).replace_strict(dict(enumerate(DRAWN)), return_dtype=ROWS["split"]),
         reasons=pl.Series("reason", reason).replace_strict(dict(enumerate(REASONS)), return_dtype=pl.Enum(REASONS)),
         clusters=pl.Series("cluster", number, pl.UInt32),
-        counts={split: int(counts[CODES[split]]) for split in SPLITS},
-        table=table,
-        notes=tuple(told),
+        counts=by_split,
+        table=table_of(examples, code, number, small_strata(examples, by_split)),
+        notes=tuple(notes),
     )
-
-
-def _small(examples: Examples, counts: Rows) -> NDArray[np.bool_]:
-    """Which strata are too small for each split to have one of their examples, at the shares that the whole has."""
-    shares = counts / max(1, examples.size)
-    least = min((share for share in shares.tolist() if share), default=1.0)
-    sizes = np.bincount(examples.stratum, minlength=len(examples.strata))
-    small: NDArray[np.bool_] = (sizes * least < 1) & (sizes > 0)
-    return small if len(examples.strata) > 1 else np.zeros_like(small)
-
-
-def _table(frame: pl.DataFrame, examples: Examples, small: NDArray[np.bool_]) -> pl.DataFrame:
-    """Small strata are one line together: a column may have as many values as there are examples."""
-    large = [number for number, is_small in enumerate(small.tolist()) if not is_small]
-    only = len(examples.strata) == 1
-    names = {
-        number: None if only and value is None else named(value)
-        for number in large
-        for value in [examples.strata[number]]
-    }
-    grouped = (
-        frame.with_columns(pl.when(pl.col("stratum").is_in(large)).then("stratum"))
-        .group_by("stratum", "code")
-        .agg(examples=pl.len(), clusters=pl.col("cluster").n_unique())
-        .with_columns(share=pl.col("examples") / pl.col("examples").sum().over("stratum"))
-        .sort("stratum", "code", descending=[False, True], nulls_last=True)
-    )
-    shown = [
-        f"{int(small.sum()):,} small ones" if number is None else names[number]
-        for number in grouped["stratum"].to_list()
-    ]
-    return grouped.select(
-        pl.Series("stratum", shown, pl.String),
-        pl.col("code").replace_strict(dict(enumerate(DRAWN)), return_dtype=ROWS["split"]).alias("split"),
-        pl.col("examples").cast(pl.UInt32),
-        pl.col("clusters").cast(pl.UInt32),
-        "share",
-    )
-
-
-def _of_given(examples: Examples, counts: Rows, rules: SplitRules) -> list[Note]:
-    notes = []
-    if not examples.all_given:
-        brought = int((examples.given != NO_SPLIT).sum())
-        notes.append(
-            Note(
-                "mixed",
-                f"{brought:,} of {examples.size:,} examples bring their split; the others fill up what is short.",
-            )
-        )
-    for split in SPLITS:
-        count = int(counts[CODES[split]])
-        if count < rules.minimum[split]:
-            what = f"has {count:,} examples" if count else "has no example"
-            message = (
-                f"The {split} split {what}; at least {rules.minimum[split]:,} are needed for a score to mean much."
-            )
-            notes.append(Note("too_few" if count else "no_split", message))
-    return notes
