@@ -110,11 +110,13 @@ class Snapshot:
             columns: which columns to unpack; all, where it is not said.
 
         Raises:
-            UsageError: no such split.
+            UsageError: no such split or column.
             Damaged: an object is gone, or is another one than it was.
         """
         if split is not None and split not in SPLITS:
             raise UsageError(f"no split is called {split!r}", remedy=f"it is one of {', '.join(SPLITS)}")
+        if unknown := [name for name in columns or () if name not in EXAMPLES]:
+            raise UsageError(f"no column is called {unknown[0]!r}", remedy=f"columns: {', '.join(EXAMPLES)}")
 
         def load(shard: ShardObjects) -> pl.DataFrame:
             splits = _splits(self.store, shard)

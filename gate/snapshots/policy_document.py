@@ -8,6 +8,7 @@ for people. The same demands give the same document, however many files they wer
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from math import isfinite
 
 from gate.admission.bind import BoundRule
 from gate.admission.keys import content_digest
@@ -57,8 +58,8 @@ def _rule(bound: BoundRule, kinds: Collection[Kind], folders: Folders) -> dict[s
 
 
 def _number(value: int | float) -> int | float | str:
-    """JSON of RFC 8785 has no integer of more than 53 bits."""
-    return str(value) if isinstance(value, int) and abs(value) >= 1 << 53 else value
+    """JSON of RFC 8785 has no integer of more than 53 bits, no infinity and no NaN."""
+    return str(value) if not isfinite(value) or (isinstance(value, int) and abs(value) >= 1 << 53) else value
 
 
 def _numbers(value: object) -> object:

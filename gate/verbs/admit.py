@@ -18,6 +18,9 @@ from gate.admission.keys import check_key_of
 from gate.admission.result import AdmissionResult, Status
 from gate.data.frame import Kind, SourceFile
 from gate.errors import GateError, InputError
+from gate.folders import Folders
+from gate.policy.settings import find_settings
+from gate.policy.snapshot_rules import load_snapshot_rules
 from gate.provenance.envelope import Signer
 from gate.provenance.ledger import Ledger
 from gate.provenance.standing import standing
@@ -91,7 +94,8 @@ def admit(
     given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     place = store.root if isinstance(store, Store) else _place(store, given)
     _may(signer, believed, name, place)
-    spoken = _spoken(place, believed)
+    load_snapshot_rules(Folders(find_settings(_start(given)).folder))  # what is wrong with them is said now
+    spoken = _spoken(place, believed, name)
     result = check(
         given,
         policy=policy,
@@ -138,20 +142,25 @@ def admit(
     kept = Store.create(place)
     sealed = seal(kept, contents, lambda done, total: on_stage("sealing", done, total))
     ledger = Ledger(kept)
-    before = _stood_for(ledger, name)
-    reviews = spoken.reviews.about(corpus.rows["id"].filter(admitted))
-    statement = ledger.say(_admission(name, result, sealed, reviews), signer)
+    statement = ledger.say(_admission(name, result, sealed, spoken.reviews.about(corpus.rows["id"])), signer)
     ref = ledger.refer(name, sealed.snapshot, statement.digest, signer)
     assert isinstance(ref.about, Ref)
     stands = standing(ledger, believed, sealed.snapshot)
-    return Admitted(sealed.snapshot, statement, ref.about.number, stands, result, sealed, division, before, place)
+    return Admitted(
+        sealed.snapshot, statement, ref.about.number, stands, result, sealed, division, spoken.before, place
+    )
 
 
 def _place(store: Path_ | None, paths: Sequence[Path_]) -> Path:
     if store is not None:
         return Path(store)
+    return find_store(_start(paths))
+
+
+def _start(paths: Sequence[Path_]) -> Path:
+    """Where settings and the store are looked for from, as `gate check` does: the first path, or here."""
     first = Path(paths[0]) if paths and os.fspath(paths[0]) != "-" else Path()
-    return find_store(first if first.exists() else Path())
+    return first if first.exists() else Path()
 
 
 def _may(signer: Signer, trust: Trust, name: str, place: Path) -> None:
@@ -177,9 +186,11 @@ class _Spoken:
     reviews: Reviews
     erased: frozenset[str] = frozenset()
     """Content ids of examples that somebody asked to be forgotten."""
+    before: str | None = None
+    """The snapshot that the name stands for."""
 
 
-def _spoken(place: Path, trust: Trust) -> _Spoken:
+def _spoken(place: Path, trust: Trust, name: str) -> _Spoken:
     if not (place / "format.json").exists():
         return _Spoken([], Reviews(()))
     ledger, moment = Ledger(Store(place)), now()
@@ -188,6 +199,7 @@ def _spoken(place: Path, trust: Trust) -> _Spoken:
         waivers_in_force(ledger, trust, moment),
         reviews(ledger, trust, at=moment),
         frozenset(example for about in erasures for example in about.examples),
+        _stood_for(ledger, name),
     )
 
 

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from gate.admission.finding_ids import finding_ids
-from gate.errors import UsageError
+from gate.errors import PolicyError, UsageError
 from gate.provenance.ledger import Ledger
 from gate.provenance.statements import Erasure, Ref, Waiver, written
 from gate.provenance.trust import Untrusted
@@ -281,6 +281,16 @@ def test_what_an_earlier_run_kept_is_not_looked_at(
     monkeypatch.setenv("GATE_CACHE", str(cache))
     admitted(data)
     assert not cache.exists()
+
+
+def test_snapshot_rules_that_say_nothing_are_told_before_anything_is_read(admitted: Admit, tmp_path: Path) -> None:
+    folder = write_splits(tmp_path / "repository" / "data")
+    (tmp_path / "repository" / "gate.yaml").write_text("version: 1\n")
+    write_rows(tmp_path / "repository" / "rules" / "x.jsonl", [])
+    (tmp_path / "repository" / "rules" / "snapshot.yaml").write_text("version: 1\nsplit: {sede: 1}\n")
+    (folder / "train.jsonl").write_text("what is never read")
+    with pytest.raises(PolicyError, match="sede"):
+        admitted(folder)
 
 
 # Splits

@@ -86,6 +86,10 @@ def test_a_snapshot_that_is_not_there(sealed: Admitted, opening: Opening, what: 
 def test_a_split_that_is_none(sealed: Admitted, opening: Opening) -> None:
     with pytest.raises(UsageError, match="no split"):
         list(opening().examples("dev"))
+    with pytest.raises(UsageError, match="no column"):
+        list(opening().examples("test", ["answer"]))
+    assert opening().frame("test").height == 20
+    assert next(opening().examples("test", ["split", "id"])).columns == ["split", "id"]
 
 
 def test_a_name_stands_for_its_newest_snapshot(

@@ -133,6 +133,38 @@ def test_the_content_of_the_files_that_rules_name_is_part_of_the_id(admitted: Ad
     assert len(json.loads(document)["rules"][0]["files"]) == 1
 
 
+PLUGIN = '''
+from gate.checks import Context, Frames, Measurement, Params, check, found
+import polars as pl
+
+
+class Nothing(Params):
+    most: float = float("inf")
+
+
+@check("calm", params=Nothing, codes={"storm": "x"}, fails=(), passes=())
+def calm(frames: Frames, params: Nothing, context: Context) -> Measurement:
+    """Nothing at all."""
+    return Measurement(found(pl.DataFrame(schema={"code": pl.String})), examined=frames.examples.height)
+'''
+
+
+def test_the_code_of_a_teams_own_check_is_part_of_the_id(admitted: Admit, tmp_path: Path) -> None:
+    folder = write_splits(tmp_path / "repository" / "data")
+    (tmp_path / "repository" / "gate.yaml").write_text("version: 1\n")
+    plugin = tmp_path / "repository" / "rules" / "checks" / "calm.py"
+    plugin.parent.mkdir(parents=True)
+    policy = tmp_path / "repository" / "own.yaml"
+    policy.write_text(
+        "version: 1\nname: own\ndescription: x\nrules:\n"
+        "  - {id: calm, check: calm, severity: error, tolerate: 0, remedy: drop, why: x}\n"
+    )
+    plugin.write_text(PLUGIN)
+    first = admitted(folder, policy=policy)
+    plugin.write_text(PLUGIN.replace("Nothing at all.", "Nothing whatever."))
+    assert admitted(folder, policy=policy).snapshot != first.snapshot
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_file_of_the_rules_that_changes_while_data_is_judged_is_an_error(
     admitted: Admit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
