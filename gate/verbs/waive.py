@@ -69,7 +69,7 @@ def waive(
         rule: its id.
         paths, policy, cache: as for `gate.check`.
         until: a date (its end, UTC) or a time, at most 366 days ahead.
-        findings: ids, or eight or more digits of them, where not all are meant.
+        findings: ids, or eight or more digits of them, where not all are meant that are more than `info`.
         most: refuse where there are more.
         store: its folder, made where there is none; else `GATE_STORE`, else the nearest `.gate` upwards of the data.
         trust: where it is named, the signer has to be an owner or a reviewer by it.
@@ -129,10 +129,11 @@ def _until(text: str) -> str:
 
 
 def _chosen(found: pl.DataFrame, findings: Collection[str], rule: str) -> pl.DataFrame:
-    if found.is_empty():
-        raise UsageError(f"rule {rule!r} finds nothing in this data", remedy="there is nothing to waive")
+    counts = found.filter(pl.col("severity") != "info")  # what is only counted needs no exception
+    if found.is_empty() or (counts.is_empty() and not findings):
+        raise UsageError(f"rule {rule!r} finds nothing in this data that counts", remedy="there is nothing to waive")
     if not findings:
-        return found
+        return counts
     wanted: list[str] = []
     for asked in findings:  # those that a person named
         digits = asked.strip().lower()

@@ -73,6 +73,14 @@ def test_only_those_that_are_named(data: Path, ledger: Ledger, people: People) -
             asked(data, ledger, people["Ana"], findings=[wrong])
 
 
+def test_what_is_only_counted_needs_no_exception(data: Path, ledger: Ledger, people: People) -> None:
+    policy = data.parent / "lenient.yaml"
+    rule = "{id: structure, severity: info}"
+    policy.write_text(f"version: 1\nextends: chat\nrules:\n  - {rule}\n")
+    with pytest.raises(UsageError, match="finds nothing in this data that counts"):
+        asked(data, ledger, people["Ana"], policy=policy)
+
+
 def test_not_more_than_was_said(data: Path, ledger: Ledger, people: People) -> None:
     with pytest.raises(UsageError, match="3 findings, which is more than 2"):
         asked(data, ledger, people["Ana"], most=2)
