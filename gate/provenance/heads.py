@@ -11,15 +11,6 @@ from gate.provenance.statements import Statement
 from gate.store.objects import Damaged
 
 
-def heads(ledger: Ledger) -> dict[str, Statement]:
-    """The last statement of each author, by keyid: what to write down, so that `check_chain` can be asked for it.
-
-    Raises:
-        Damaged: a statement in the store is none.
-    """
-    return {each.keyid: each for each in ledger.all()}
-
-
 def check_chain(ledger: Ledger, head: str | None = None) -> list[str]:
     """What is broken in the order of a store's statements.
 
