@@ -153,6 +153,6 @@ def test_minimums_are_met_or_nothing_is_split(rows: list[Row], minimum: int) -> 
     try:
         assigned = divided(corpus, rules(0.1, 0.1, seed=0, minimum=minimum))
     except PolicyError as error:
-        assert f"{len(rows)} admitted examples" in str(error)  # noqa: PT017 - either end is right, and both are looked at
+        assert f"{len(rows)} admitted example" in str(error)  # noqa: PT017 - either end is right, and both are looked at
     else:
         assert min(assigned.counts.values()) >= minimum
