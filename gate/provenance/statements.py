@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -291,7 +291,10 @@ def read(envelope: Envelope, name: str) -> Statement:
             made=own.made,
             extra_parents=own.parents,
         )
-        again["predicate"]["gate"]["version"] = own.version  # type: ignore[index]
+        predicate = cast("dict[str, dict[str, object]]", again["predicate"])["gate"]
+        predicate["version"] = own.version
+        # As it was said: a field that came with a later gate is not there, and stands for its default.
+        predicate["about"] = about.model_dump(mode="json", exclude_unset=True)
         if again != envelope.statement or own.author.keyid != envelope.keyid:
             raise ValueError("its parts do not agree with one another")
     except (ValidationError, ValueError, KeyError, TypeError, AttributeError) as error:
