@@ -158,6 +158,8 @@ def test_no_value_is_a_stratum_of_its_own() -> None:
     data = rows(40).with_columns(file=pl.when(pl.int_range(pl.len()) < 4).then(pl.lit("a")))
     sample = draw(data, 10, seed=0, by=("file",), coarser=False)
     assert sorted(sample.strata.rows(), key=str) == [("a", 4, 1), (None, 36, 9)]
+    assert sample.examples["file"].null_count() == 9
+    assert sample.examples.height == 10
 
 
 def test_nothing_to_draw_is_said() -> None:
