@@ -54,15 +54,17 @@ def standing(ledger: Ledger, trust: Trust, snapshot: str, *, at: str | None = No
     """How a snapshot stands.
 
     Args:
-        at: the moment of the new action, as statements write time; now, where it is not given. Statements made later
-            are not looked at.
+        at: the moment of the new action, as statements write time; statements made later are not looked at. Where it
+            is not given, it is now, and what was said against the snapshot counts whatever its date.
 
     Raises:
         Untrusted: nobody who is trusted has admitted it.
         Damaged: a statement in the store is none, or is older than one that it rests on.
     """
     moment = at or now()
-    said = [each for each in ledger.all() if each.made <= moment]
+    # A clock that was set back must not unmake what was said against a snapshot.
+    against = (Revocation, Rejection, Erasure)
+    said = [each for each in ledger.all() if each.made <= moment or (at is None and isinstance(each.about, against))]
     hearing = _Hearing({each.digest: each for each in said}, trust)
 
     admissions = hearing.of(Admission, lambda about: about.snapshot == snapshot)

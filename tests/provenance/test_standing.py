@@ -82,6 +82,19 @@ def test_only_what_was_said_until_then_is_looked_at(story: Story) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("against", ["revoke", "reject"])
+def test_a_clock_that_was_set_back_does_not_unmake_what_was_said_against_it(story: Story, against: str) -> None:
+    admitted = story.admit()
+    story.approve("Bo", admitted)
+    ahead = "2999-01-01T00:00:00.000000Z"
+    if against == "revoke":
+        story.revoke("Ana", at=ahead)
+    else:
+        story.reject("Cy", admitted, at=ahead)
+    assert story.stands().status == "approved"  # at a named moment
+    assert standing(story.ledger, story.trust, SNAPSHOT).status == ("revoked" if against == "revoke" else "rejected")
+
+
 def test_nobody_approves_their_own(story: Story) -> None:
     admitted = story.admit("Oz")  # an owner who is a reviewer as well
     story.approve("Oz", admitted)
