@@ -24,6 +24,7 @@ from gate.errors import PolicyError
 from gate.folders import Folders
 from gate.policy.load import load_policy
 from gate.policy.snapshot_rules import Ratios, SnapshotRules, SplitRules, load_snapshot_rules
+from gate.snapshots.draw import Drawn, Examples
 from gate.snapshots.split import Assigned, assign, splitting_demands
 from gate.snapshots.strata import strata_of
 
@@ -234,6 +235,32 @@ def test_one_cluster_alone_cannot_be_split() -> None:
     rows = [{"text": "the same again and again"}] * 500
     with pytest.raises(PolicyError, match="500 admitted examples, in 1 cluster of what belongs together, cannot"):
         divide(rows, rules(minimum=10))
+
+
+def test_the_leakage_check_has_the_last_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the search for clusters misses, here everything, the check over the result finds, and it is put together."""
+    monkeypatch.setattr("gate.snapshots.split.clusters", lambda likenesses: np.arange(likenesses[0].admitted.size))
+    rng = random.Random(16)
+    rows = texts(100, seed=17)
+    rows += [{"text": str(row["text"]) + " so"} for row in rows[:20]]
+    rows += [{"text": str(row["text"]).upper()} for row in rows[:100]]
+    prompts = [sentence(rng, 15) for _ in range(50)]
+    rows += [{"prompt": prompt, "completion": sentence(rng)} for prompt in prompts for _ in (1, 2)]
+    corpus = corpus_of(rng.sample(rows, len(rows)))
+    ignoring = LEAKS.model_copy(update={"prompts": "ignore"})
+    assigned = assign(corpus, np.ones(corpus.rows.height, dtype=bool), rules(), ignoring, CONTEXT)
+    assert leaks(corpus, assigned).is_empty()
+    assert abs(assigned.counts["test"] - 32) <= 1
+
+
+def test_a_division_that_parts_a_cluster_is_never_given_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def parted(examples: Examples, cluster: np.ndarray, demanded: SplitRules) -> Drawn:
+        half = np.arange(examples.size) % 2
+        return Drawn(half, np.ones_like(half), np.array([]), 0, 0)
+
+    monkeypatch.setattr("gate.snapshots.split.draw", parted)
+    with pytest.raises(RuntimeError, match="one cluster"):
+        divide([{"text": "the same again and again"}] * 4, rules())
 
 
 def test_every_leakage_rule_is_heard() -> None:
