@@ -7,6 +7,7 @@ read (`allowed_paths`) is one that it may write to as well: `with t as (copy …
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, TypeVar
+from threading import get_ident
+from typing import TYPE_CHECKING, TypeVar
 
 import polars as pl
 from fsspec import AbstractFileSystem
@@ -42,11 +44,17 @@ class QueryError(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Rows of a view that lie in one file, or side by side in several of the same number of rows."""
+    """Rows of a view that lie in some files, one after another, or side by side in several such lists."""
 
     constants: Mapping[str, str]
     """Columns that are the same in all of its rows."""
-    paths: tuple[Path, ...]
+    lists: tuple[tuple[Path, ...], ...]
+    """Each list has other columns of the same rows, in the same order."""
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """All of them."""
+        return tuple(path for each in self.lists for path in each)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +190,8 @@ def _part(schema: pl.Schema, piece: Piece) -> str:
         f'{_quoted(piece.constants[column])} as "{column}"' if column in piece.constants else f'"{column}"'
         for column in schema
     )
-    files = (f"read_parquet({_quoted(f'{_SCHEME}://{path.name}')})" for path in piece.paths)
+    lists = (", ".join(_quoted(f"{_SCHEME}://{path.name}") for path in paths) for paths in piece.lists)
+    files = (f"read_parquet([{each}])" for each in lists)
     return f"(select {columns} from {' positional join '.join(files)})"
 
 
@@ -204,6 +213,37 @@ def _failed(error: Exception, views: Mapping[str, View]) -> QueryError:
 _VALUE = re.compile(r"string '.*?'(?= to | into )", re.DOTALL)
 
 
+class _File:
+    """A file that several threads read at once. DuckDB says `seek` and then `read`, and others do in between: each
+    thread has a position of its own."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = opened(path)
+        self._size = os.fstat(self._file.fileno()).st_size
+        self._at: dict[int, int] = {}
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self.tell(), os.SEEK_END: self._size}[whence]
+        self._at[get_ident()] = start + offset
+        return start + offset
+
+    def tell(self) -> int:
+        return self._at.get(get_ident(), 0)
+
+    def read(self, size: int = -1) -> bytes:
+        start = at = self.tell()
+        end = self._size if size < 0 else min(start + size, self._size)
+        pieces = []
+        while at < end and (piece := os.pread(self._file.fileno(), end - at, at)):  # 2 GiB at most at a time
+            pieces.append(piece)
+            at += len(piece)
+        self._at[get_ident()] = at
+        return b"".join(pieces)
+
+    def close(self) -> None:
+        self._file.close()
+
+
 class _Sealed(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
     """Some files by their names, for reading."""
 
@@ -220,10 +260,10 @@ class _Sealed(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
         except KeyError:
             raise FileNotFoundError(name) from None
 
-    def open(self, path: str, mode: str = "rb", **options: object) -> IO[bytes]:
+    def open(self, path: str, mode: str = "rb", **options: object) -> _File:
         if mode != "rb":
             raise PermissionError("a query only reads")
-        return opened(self._path(path))
+        return _File(self._path(path))
 
     def info(self, path: str, **options: object) -> dict[str, object]:
         return {"name": path, "size": self._path(path).stat().st_size, "type": "file"}

@@ -57,6 +57,17 @@ def test_examples_are_those_of_the_snapshot_with_their_splits(sealed: Sealed) ->
     assert text == first["output"]
 
 
+@pytest.mark.parametrize("pieces", [1, 2, 64])
+def test_every_example_has_its_own_split(sealed: Sealed, pieces: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However its shards are read: one after another, or side by side, and with conditions on either."""
+    monkeypatch.setattr("gate.verbs.sql._PIECES", pieces)
+    rows = ask(sealed, "select file, row, split from examples")
+    assert rows.select(pl.col("file").str.strip_suffix(".jsonl")).to_series().equals(rows["split"], check_names=False)
+    assert rows.group_by("file", "row").len()["len"].to_list() == [1] * 100
+    some = ask(sealed, "select file from examples where row % 7 = 3 and split = 'test' and length(source) > 0")
+    assert some["file"].to_list() == ["test.jsonl"] * 3
+
+
 def test_each_snapshot_and_name_has_its_rows(sealed: Sealed) -> None:
     sealed.admit(1)
     sealed.admit(2, "lighthouse")
@@ -199,6 +210,29 @@ def test_the_paths_behind_views_are_for_reading(sealed: Sealed) -> None:
         ask(sealed, f"with t as (copy (select 1) to 'gate://{large.name}' (use_tmp_file false)) from t, examples")
     with pytest.raises(QueryError):
         ask(sealed, f"select count(*) from examples, read_parquet('{large}')")
+
+
+def test_threads_that_read_one_file_do_not_get_in_one_anothers_way(tmp_path: Path) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from gate.store.views import _File
+
+    content = b"".join(b"%06d" % number for number in range(20_000))
+    (tmp_path / "file").write_bytes(content)
+    file = _File(tmp_path / "file")
+
+    def look(start: int) -> bool:
+        for number in range(start, 20_000, 8):
+            file.seek(6 * number)
+            time.sleep(0)
+            if file.read(6) != content[6 * number : 6 * number + 6]:
+                return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(look, range(8)))
+    assert (file.seek(0, 2), file.read(), file.seek(-3, 2), file.read(9)) == (120_000, b"", 119_997, content[-3:])
+    file.close()
 
 
 def test_a_message_holds_no_text_of_the_data(sealed: Sealed) -> None:
