@@ -50,10 +50,10 @@ def test_one_percent_more_moves_few_and_none_from_train_to_test(strata: int, mos
 
 
 def test_ids_that_share_their_first_64_bits_are_told_apart_by_the_rest() -> None:
-    keys, ids = np.repeat(keys_of(40), 10), [f"{number:064x}" for number in range(400)]
-    one = draw(examples(keys, ids=ids), alone(400), RULES).code
-    order = np.random.default_rng(2).permutation(400)
-    other = draw(examples(keys[order], ids=[ids[at] for at in order]), alone(400), RULES).code
+    keys, ids = np.repeat(keys_of(60), 7), [f"{number:064x}" for number in range(420)]
+    one = draw(examples(keys, ids=ids), alone(420), RULES).code
+    order = np.random.default_rng(2).permutation(420)
+    other = draw(examples(keys[order], ids=[ids[at] for at in order]), alone(420), RULES).code
     assert (one[order] == other).all()
 
 
