@@ -60,7 +60,7 @@ def duplicates(refused: NotAdmitted) -> list[str]:
 # Counts
 
 
-def test_every_row_is_accounted_for(admitted: Admit, data: Path) -> None:
+def test_every_row_is_accounted_for(admitted: Admit, people: People, data: Path) -> None:
     one = admitted(data)
     about = one.admission
     assert (about.rows, about.examples, about.malformed) == (103, 102, 1)
@@ -70,6 +70,8 @@ def test_every_row_is_accounted_for(admitted: Admit, data: Path) -> None:
     assert about.rules == {"exact_duplicates": "passed", "structure": "passed"}
     assert one.exit_code == 3
     assert one.standing.status == "waiting"
+    approve(one, people)
+    assert open_snapshot("harbour", store=one.store, trust=people.trust).frame().height == 100
 
 
 def test_what_an_error_was_found_in_stays_out_though_it_is_tolerated(admitted: Admit, data: Path) -> None:

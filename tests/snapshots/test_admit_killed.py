@@ -3,6 +3,7 @@ is right."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import resource
@@ -175,7 +176,8 @@ def killed(admitting: Admitting, root: Path, times: int, seed: int) -> None:
             time.sleep(dice.uniform(0, 0.9 * writing))
         else:
             time.sleep(dice.uniform(0, judging + writing))
-        os.killpg(child, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it was quicker
+            os.killpg(child, signal.SIGKILL)
         while Path(f"/proc/{child}").exists():  # its parent has still to take note
             time.sleep(0.001)
         admitting.drain()
