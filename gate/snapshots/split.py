@@ -162,14 +162,15 @@ def _pairs(findings: pl.DataFrame, rows: pl.DataFrame) -> Rows:
 def _too_few(examples: Examples, cluster: Rows, rules: SplitRules) -> PolicyError:
     demanded = ", ".join(f"{rules.minimum[split]:,} for {split}" for split in SPLITS)
     number = np.unique(cluster).size
+    at_most = {split: min(int(count), rules.minimum[split]) for split, count in rules.wanted(examples.size).items()}
+    smaller = ", ".join(f"{split}: {at_most[split]}" for split in SPLITS)
     together = "" if number == examples.size else f", in {of(number, 'cluster')} of what belongs together,"
     return PolicyError(
         f"{of(examples.size, 'admitted example')}{together} cannot be divided into {demanded}",
         where=rules.place("split.minimum"),
         remedy=(
             "add examples; or bring your own splits (files called train, validation and test, or a column `split`); "
-            f"or ask for fewer in a {FILE} of your own, such as "
-            "`{version: 1, split: {minimum: {validation: 50, test: 50}}}`"
+            f"or ask for fewer in a {FILE} of your own: `{{version: 1, split: {{minimum: {{{smaller}}}}}}}`"
         ),
     )
 

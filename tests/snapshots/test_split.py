@@ -137,6 +137,16 @@ def test_too_few_examples_are_refused_with_what_to_do() -> None:
     assert "word" not in str(error.value)
 
 
+def test_the_rule_that_a_refusal_proposes_would_do(tmp_path: Path) -> None:
+    corpus = corpus_of(texts(200))
+    with pytest.raises(PolicyError) as error:
+        divide(corpus, load_snapshot_rules(Folders()))
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "snapshot.yaml").write_text(str(error.value.remedy).split("`")[-2])
+    assigned = divide(corpus, load_snapshot_rules(Folders(tmp_path)))
+    assert assigned.counts == {"train": 140, "validation": 30, "test": 30}
+
+
 def test_a_copy_counts_for_every_time_it_is_there() -> None:
     rows = texts(50)
     assigned = divide([*rows, *rows], rules())
