@@ -12,7 +12,8 @@ import orjson
 
 from gate.data.masking import mask_text
 from gate.reporting.inert import one_line
-from gate.snapshots.predicates import FEATURES, Bound, Measured, Phrases, Setting, Spoken
+from gate.snapshots.features import FEATURES
+from gate.snapshots.predicates import Bound, Measured, Phrases, Setting, Spoken
 from gate.snapshots.suggest import Group, Suggestion
 
 NAME = "reviewed"

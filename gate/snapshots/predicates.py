@@ -15,6 +15,7 @@ from math import floor
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from gate.checks.base import Context
 from gate.checks.great_expectations_columns import CANONICAL
@@ -28,11 +29,18 @@ from gate.checks.taught import taught
 from gate.data.masking import mask_text
 from gate.data.views import Frames
 from gate.errors import MissingDependency
+from gate.snapshots.features import FEATURES, answers, feature
+
+Counts = NDArray[np.int64] | int
 
 BEHIND = 3
 """Bad examples that a rule is drawn from at the least; of two anything can be said."""
+PRECISION = 0.5
+"""A rule that flags more good than bad reviewed examples is no rule."""
 _LONGEST_PHRASE = 4
 """Words of a phrase."""
+_PHRASES = 50
+"""That are looked at closely, of answers and of prompts: the best few are shown."""
 _READ = 20_000
 """Characters of a text in which phrases are looked for."""
 
@@ -67,7 +75,7 @@ class Measured:
     """A check of one's own that compares a number with a limit."""
 
     feature: str
-    """A key of `FEATURES`."""
+    """A key of `gate.snapshots.features.FEATURES`."""
     limit: float
     above: bool
     """Whether what is above the limit is flagged, or what is below it."""
@@ -110,75 +118,9 @@ class Candidates:
         self.predicates.append(Predicate(says, draft, flags))
 
 
-# The source of each is written into the drafted check as it stands here, and evaluated here: one text, so that the two
-# cannot differ. `answer` is what the model learns to say (the text itself, of plain text), `prompt` what it is given.
-FEATURES: dict[str, tuple[str, str]] = {
-    "capitals": (
-        "capitals among the letters of the answer (share)",
-        'pl.col("answer").str.count_matches(r"\\p{Lu}") / pl.col("answer").str.count_matches(r"\\p{L}")',
-    ),
-    "digits": (
-        "digits among the characters of the answer (share)",
-        'pl.col("answer").str.count_matches(r"\\d") / pl.col("answer").str.len_chars()',
-    ),
-    "symbols": (
-        "characters of the answer that are no letter, digit or space (share)",
-        'pl.col("answer").str.count_matches(r"[^\\p{L}\\p{M}\\p{N}\\s]") / pl.col("answer").str.len_chars()',
-    ),
-    "different_words": (
-        "different words among those of the answer (share)",
-        'pl.col("answer").str.to_lowercase().str.extract_all(r"\\w+").list.n_unique()'
-        ' / pl.col("answer").str.count_matches(r"\\w+")',
-    ),
-    "word_length": (
-        "letters and digits in a word of the answer (mean)",
-        'pl.col("answer").str.count_matches(r"\\w") / pl.col("answer").str.count_matches(r"\\w+")',
-    ),
-    "answer_to_prompt": (
-        "characters of the answer for one of the prompt",
-        'pl.col("answer").str.len_chars() / pl.col("prompt").str.len_chars()',
-    ),
-    "line_ends": (
-        "line ends in 100 characters of the answer",
-        '100 * pl.col("answer").str.count_matches("\\n") / pl.col("answer").str.len_chars()',
-    ),
-    "list_lines": (
-        "lines of the answer that are entries of a list (count)",
-        'pl.col("answer").str.count_matches(r"(?m)^\\s*(?:[-*•]|\\d+[.)])\\s").cast(pl.Float64)',
-    ),
-    "links": (
-        "links in the answer (count)",
-        'pl.col("answer").str.count_matches(r"https?://").cast(pl.Float64)',
-    ),
-    "exclamations": (
-        "exclamation marks in the answer (count)",
-        'pl.col("answer").str.count_matches("!", literal=True).cast(pl.Float64)',
-    ),
-    "questions": (
-        "question marks in the answer (count)",
-        'pl.col("answer").str.count_matches("?", literal=True).cast(pl.Float64)',
-    ),
-    "fences": (
-        "code fences in the answer (count)",
-        'pl.col("answer").str.count_matches("```", literal=True).cast(pl.Float64)',
-    ),
-}
-"""By name: what is measured, and the Polars expression that measures it."""
-
-
-def answers(frames: Frames) -> pl.DataFrame:
-    """What the features look at: columns `answer` and `prompt`, one row per example."""
-    return pl.DataFrame({"answer": frames.response, "prompt": frames.prompt, "text": frames.examples["text"]}).select(
-        pl.coalesce("answer", "text").alias("answer"), "prompt"
-    )
-
-
-def feature(name: str, frames: Frames) -> pl.Series:
-    """A feature's number for each example (f64); null where there is none."""
-    # A literal of this file, never anything from outside.
-    expression = eval(FEATURES[name][1], {"pl": pl})
-    value = answers(frames).select(value=expression.cast(pl.Float64).fill_nan(None))["value"]
-    return value.set(value.is_infinite().fill_null(False), None)
+def f1(caught: Counts, wrong: Counts, behind: int) -> NDArray[np.float64]:
+    """The harmonic mean of precision and recall: of bad and good ones flagged, of so many bad ones."""
+    return np.asarray(2 * np.asarray(caught) / np.maximum(1, np.asarray(caught) + wrong + behind))
 
 
 def pattern(phrases: Sequence[str]) -> str:
@@ -231,19 +173,22 @@ def _off(frames: Frames, draft: Measured) -> pl.Series:
 
 
 def _cuts(values: pl.Series, bad: pl.Series, into: Candidates) -> Iterator[tuple[float, bool]]:
-    """Between any two values that were seen next to one another, with at least some bad ones on the flagged side."""
+    """The best limit to each side among all between two values that were seen next to one another."""
     seen = pl.DataFrame({"value": values, "bad": bad}).drop_nulls()
-    levels = seen.group_by("value").agg(pl.col("bad").sum()).sort("value")
-    low, has = levels["value"].to_numpy(), levels["bad"].to_numpy()
-    below = np.cumsum(has)
-    into.tried += 2 * max(0, len(low) - 1)
-    for at in range(len(low) - 1):
-        cut = _round((float(low[at]) + float(low[at + 1])) / 2, float(low[at]), float(low[at + 1]))
-        # Where what would be flagged begins with good ones only, another cut does better.
-        if below[-1] - below[at] >= BEHIND and has[at + 1]:
-            yield cut, True
-        if below[at] >= BEHIND and has[at]:
-            yield cut, False
+    levels = seen.group_by("value").agg(bad=pl.col("bad").sum(), good=(~pl.col("bad")).sum()).sort("value")
+    value = levels["value"].to_numpy()
+    if len(value) < 2:
+        return
+    into.tried += 2 * (len(value) - 1)
+    # What lies up to each value but the last, and then what lies beyond it.
+    up_to = [np.cumsum(levels[name].to_numpy().astype(np.int64)) for name in ("bad", "good")]
+    for above in (False, True):
+        caught, wrong = (total[-1] - total[:-1] if above else total[:-1] for total in up_to)
+        able = (caught >= BEHIND) & (caught >= PRECISION * (caught + wrong))
+        score = np.where(able, f1(caught, wrong, int(bad.sum())), 0.0)
+        if score.max() > 0:
+            low, high = (float(each) for each in value[score.argmax() :][:2])
+            yield _round((low + high) / 2, low, high), above
 
 
 def _round(value: float, low: float, high: float) -> float:
@@ -337,9 +282,12 @@ def phrases(frames: Frames, bad: pl.Series, head: int, into: Candidates) -> None
         )
         often = [(run, count) for run, count in of_bad.items() if count >= BEHIND]
         into.tried += 2 * len(often)
-        for run, count in often:
+        behind = int(bad.sum())
+        # Those that do best; the longer of two that do as well, which flags less elsewhere.
+        often.sort(key=lambda one: (-float(f1(one[1], of_good[one[0]], behind)), -len(one[0].split()), one[0]))
+        for run, _ in often[:_PHRASES]:
             # What looks like personal data is no word of a rule.
-            if count < of_good[run] or mask_text(run) != run:
+            if mask_text(run) != run:
                 continue
             said = Spoken(column, (run,))
             into.add(f"the words “{run}” in the {column}", said, partial(_spoken, draft=said))

@@ -14,13 +14,23 @@ from math import comb
 import polars as pl
 
 from gate.data.views import Frames
-from gate.snapshots.predicates import BEHIND, Bound, Candidates, Draft, Measured, Phrases, Predicate, Setting, Spoken
+from gate.snapshots.predicates import (
+    BEHIND,
+    PRECISION,
+    Bound,
+    Candidates,
+    Draft,
+    Measured,
+    Phrases,
+    Predicate,
+    Setting,
+    Spoken,
+    f1,
+)
 
 CHANCE = 0.05
 """The greatest probability, over all candidates that were tried, that it is luck: the usual level of significance, with
 Bonferroni's correction for trying many."""
-PRECISION = 0.5
-"""A rule that flags more good than bad reviewed examples is no rule."""
 SUGGESTED = 3
 """Predicates that are shown for a group."""
 
@@ -121,8 +131,7 @@ def _about(draft: Draft) -> tuple[object, ...]:
 
 
 def _f1(suggestion: Suggestion) -> float:
-    """The harmonic mean of precision and recall."""
-    return 2 * suggestion.caught / (2 * suggestion.caught + suggestion.wrong + suggestion.behind - suggestion.caught)
+    return float(f1(suggestion.caught, suggestion.wrong, suggestion.behind))
 
 
 def _words(suggestion: Suggestion) -> int:

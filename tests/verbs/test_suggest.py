@@ -19,8 +19,8 @@ from gate.data.views import Frames
 from gate.errors import UsageError
 from gate.provenance.keys import new_key
 from gate.reporting.drafts import Found, drafted
+from gate.snapshots.features import FEATURES
 from gate.snapshots.predicates import (
-    FEATURES,
     Bound,
     Candidates,
     Measured,
