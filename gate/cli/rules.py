@@ -100,9 +100,9 @@ def explain(context: click.Context, rule: str, policy: str | None, kind: str | N
 
 
 @command.command("schema", epilog=SCHEMA_EPILOG)
-@click.argument("which", type=click.Choice(["policy", "settings"]))
+@click.argument("which", type=click.Choice(["policy", "settings", "snapshot"]))
 def schema(which: str) -> int:
-    """Print the JSON Schema of a policy file or of gate.yaml, for editors."""
+    """Print the JSON Schema of a policy file, of gate.yaml or of rules/snapshot.yaml, for editors."""
     from gate.verbs.schemas import SCHEMAS
 
     _print_json(SCHEMAS[which]())

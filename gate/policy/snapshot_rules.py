@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
 from gate.data.frame import SPLITS, Split
@@ -104,7 +105,14 @@ class SnapshotRules:
         return sha256(orjson.dumps(self.document(), option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-class _RatiosForm(Form):
+def _or_null(schema: JsonDict) -> None:
+    schema.pop("anyOf", None)
+    schema["type"], schema["pattern"] = ["string", "null"], _COLUMN
+
+
+class RatiosForm(Form):
+    """What share of the examples each split has in datasets of some size; the shares add up to 1."""
+
     examples: Annotated[int, Field(ge=1)]
     """The size of the dataset at which these ratios hold."""
     train: Share
@@ -112,7 +120,7 @@ class _RatiosForm(Form):
     test: Share
 
     @model_validator(mode="after")
-    def _whole(self) -> _RatiosForm:
+    def _whole(self) -> RatiosForm:
         total = self.train + self.validation + self.test
         if abs(total - 1) > _EXACT:
             raise PydanticCustomError("whole", "the shares add up to {total}, not to 1", {"total": round(total, 6)})
@@ -121,22 +129,26 @@ class _RatiosForm(Form):
         return self
 
 
-class _MinimumForm(Form):
+class MinimumForm(Form):
+    """The fewest examples of each split."""
+
     train: Least | None = None
     validation: Least | None = None
     test: Least | None = None
 
 
-class _SplitForm(BaseModel):
+class SplitForm(BaseModel):
+    """How examples are divided."""
+
     # Not a `Form`, which takes no key without a value: `stratify: null` takes a column away.
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True, title=None)
     seed: int | None = None
     """What is put to the content ids before they are put in order."""
-    ratios: Annotated[list[_RatiosForm], Field(min_length=1)] | None = None
+    ratios: Annotated[list[RatiosForm], Field(min_length=1)] | None = None
     """The share of each split by the size of the dataset, the smallest first."""
-    minimum: _MinimumForm | None = None
+    minimum: MinimumForm | None = None
     """The fewest examples of each split."""
-    stratify: Annotated[str, Field(pattern=_COLUMN)] | None = None
+    stratify: Annotated[str, Field(pattern=_COLUMN)] | None = Field(None, json_schema_extra=_or_null)
     """The column whose values are divided alike."""
 
     @field_validator("seed", "ratios", "minimum", mode="before")
@@ -148,7 +160,7 @@ class _SplitForm(BaseModel):
 
     @field_validator("ratios")
     @classmethod
-    def _in_order(cls, ratios: list[_RatiosForm]) -> list[_RatiosForm]:
+    def _in_order(cls, ratios: list[RatiosForm]) -> list[RatiosForm]:
         for low, high in pairwise(ratios):
             if low.examples >= high.examples:
                 raise PydanticCustomError("order", "the sizes go from the smallest to the largest, each once")
@@ -167,14 +179,14 @@ class SnapshotForm(Form):
 
     version: Literal[1]
     """The version of this form."""
-    split: _SplitForm | None = None
+    split: SplitForm | None = None
     """How examples are divided where the data does not say."""
 
 
 _KEYS: Mapping[str, type[BaseModel]] = {
-    "split": _SplitForm,
-    "split.ratios": _RatiosForm,
-    "split.minimum": _MinimumForm,
+    "split": SplitForm,
+    "split.ratios": RatiosForm,
+    "split.minimum": MinimumForm,
 }
 
 

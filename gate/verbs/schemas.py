@@ -1,4 +1,4 @@
-"""The published JSON Schemas of what people write: policy files and `gate.yaml`."""
+"""The published JSON Schemas of what people write: policy files, `gate.yaml` and `rules/snapshot.yaml`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from gate.checks import BUILT_IN, load, names
 from gate.folders import Folders
 from gate.policy.form import PolicyForm, SettingsForm
+from gate.policy.snapshot_rules import SnapshotForm
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -48,7 +49,16 @@ def settings_schema() -> Schema:
     return _schema(SettingsForm, "Settings of gate")
 
 
-SCHEMAS: Mapping[str, Callable[[], Schema]] = {"policy": policy_schema, "settings": settings_schema}
+def snapshot_schema() -> Schema:
+    """The schema of `rules/snapshot.yaml`."""
+    return _schema(SnapshotForm, "Rules of snapshots")
+
+
+SCHEMAS: Mapping[str, Callable[[], Schema]] = {
+    "policy": policy_schema,
+    "settings": settings_schema,
+    "snapshot": snapshot_schema,
+}
 """The schemas by name."""
 
 

@@ -171,7 +171,7 @@ def test_a_mistake_is_exit_2_with_a_remedy(gate: Run, arguments: list[str], says
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("which", ["policy", "settings"])
+@pytest.mark.parametrize("which", ["policy", "settings", "snapshot"])
 def test_the_schemas_are_printed(gate: Run, which: str) -> None:
     schema = json.loads(gate("rules", "schema", which).stdout)
     jsonschema.Draft202012Validator.check_schema(schema)

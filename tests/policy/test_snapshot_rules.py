@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from gate.data.frame import SPLITS
@@ -11,6 +13,7 @@ from gate.errors import PolicyError
 from gate.folders import Folders
 from gate.policy.settings import find_settings
 from gate.policy.snapshot_rules import SnapshotRules, load_snapshot_rules
+from gate.verbs.schemas import snapshot_schema
 
 
 def own(folder: Path, text: str) -> Folders:
@@ -153,3 +156,27 @@ def test_a_repository_with_no_other_rules_is_found(tmp_path: Path) -> None:
     own(tmp_path, "version: 1\nsplit: {seed: 3}\n")
     folder = find_settings(tmp_path / "data").folder
     assert load_snapshot_rules(Folders(folder)).split.seed == 3
+
+
+@pytest.mark.parametrize(
+    ("split", "valid"),
+    [
+        ({"stratify": None}, True),
+        ({"stratify": "topic", "seed": 3, "minimum": {"test": 1}}, True),
+        ({"seed": None}, False),
+        ({"minimum": {"tset": 1}}, False),
+        ({"ratios": [{"examples": 1, "train": 0.5, "validation": 0.5}]}, False),
+    ],
+)
+def test_the_published_schema_takes_what_is_read_and_nothing_else(
+    tmp_path: Path, split: dict[str, object], valid: bool
+) -> None:
+    schema = jsonschema.Draft202012Validator(snapshot_schema())
+    content = {"version": 1, "split": split}
+    assert schema.is_valid(content) is valid
+    folders = own(tmp_path, json.dumps(content))
+    if valid:
+        load_snapshot_rules(folders)
+    else:
+        with pytest.raises(PolicyError):
+            load_snapshot_rules(folders)
