@@ -113,7 +113,9 @@ def copy(
     conflicts = _conflicts(source, target, theirs["refs"], ours["refs"])
     disputed = {conflict.ref.split("/")[1] for conflict in conflicts}
     refs = {name: size for name, size in lacking["refs"].items() if name.split("/")[1] not in disputed}
-    new_refs = sum(_said(target, name, content, read) for name, content in sorted(_fetched(source, refs)))
+    arriving = dict(_fetched(source, refs))
+    new_refs = sum(_said(target, name, content, read) for name, content in sorted(arriving.items()))
+    conflicts += _overtaken(target, arriving)
     return Copied(
         sent, new_statements, new_refs, sum(objects.values()), len(lacking["objects"]) - len(objects), conflicts
     )
@@ -181,3 +183,11 @@ def _conflicts(source: Side, target: Side, theirs: Mapping[str, int], ours: Mapp
     held = dict(_fetched(target, same))
     other += [name for name, content in _fetched(source, same) if content != held[name]]
     return tuple(Conflict(name) for name in sorted(other))
+
+
+def _overtaken(target: Side, arriving: Mapping[str, bytes]) -> tuple[Conflict, ...]:
+    """Refs whose number somebody else took between the list and the writing. Not every remote can create a name
+    exclusively, so what is there now is read again."""
+    sizes = target.files("refs") if arriving else {}
+    held = dict(_fetched(target, {name: sizes[name] for name in arriving if name in sizes}))
+    return tuple(Conflict(name) for name in sorted(arriving) if held.get(name) != arriving[name])

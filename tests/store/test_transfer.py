@@ -249,6 +249,26 @@ def test_a_number_that_both_have_with_other_bytes_is_a_conflict(sealed: Sealed, 
     assert {one.digest for one in sealed.ledger.all()} <= {one.digest for one in target.ledger.all()}
 
 
+def test_a_number_that_somebody_takes_meanwhile_is_a_conflict(sealed: Sealed, empty: Store) -> None:
+    class Overtaken(Local):
+        def write(self, name: str, pieces: Iterator[bytes], size: int) -> bool:
+            if name.startswith("refs/"):
+                super().write(name, iter((b"somebody else's",)), 15)
+            return super().write(name, pieces, size)
+
+    class Overwritten(Local):
+        def write(self, name: str, pieces: Iterator[bytes], size: int) -> bool:
+            done = super().write(name, pieces, size)
+            if name.startswith("refs/"):
+                (self.store.root / name).write_bytes(b"somebody else's")
+            return done
+
+    for side in (Overtaken, Overwritten):
+        done = copy(Local(sealed.store), side(empty), read=parse)
+        assert [conflict.ref for conflict in done.conflicts] == ["refs/harbour/000001.json"]
+        empty.ref_path("harbour", 1).unlink()
+
+
 def test_conflicts_are_told(sealed: Sealed, tmp_path: Path, gate: Gate) -> None:
     other = sealed.moved(tmp_path / "other" / ".gate")
     sealed.admit(1)
