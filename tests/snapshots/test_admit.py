@@ -115,6 +115,22 @@ def test_records_are_kept_as_they_were_read(admitted: Admit, people: People, tmp
     assert opened.frame("test")["source"].to_list() == [line]
 
 
+def test_nothing_that_an_excluded_or_unread_row_says_is_kept(admitted: Admit, tmp_path: Path) -> None:
+    folder = write_splits(tmp_path / "data")
+    address = "jane.roe@lighthouse.org"
+    with (folder / "train.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"instruction": f"Who is {address}?", "output": ""}) + "\n")
+        file.write(f'{{"instruction": "{address}", "output": "broken\n')
+    one = admitted(folder, report=True)
+    assert (one.admission.excluded, one.admission.malformed) == (1, 1)
+    for path in one.store.rglob("*"):
+        if path.suffix == ".parquet":
+            content = pl.read_parquet(path).write_ndjson().encode()
+        else:
+            content = path.read_bytes() if path.is_file() else b""
+        assert address.encode() not in content, path.name
+
+
 # What is not admitted
 
 
