@@ -17,7 +17,7 @@ from gate.errors import GateError
 from gate.provenance.envelope import canonical, sign
 from gate.provenance.statements import Approval, Ref, Revocation, Waiver, drafted, now
 from gate.snapshots.layout import ADMITTED, ASSIGNED, EXCLUDED
-from gate.snapshots.parquet import to_parquet
+from gate.snapshots.parquet import from_parquet, to_parquet
 from gate.store.objects import Damaged, StoreError
 from gate.verbs.admit import admit
 from gate.verbs.snapshot import open_snapshot
@@ -204,9 +204,9 @@ def test_a_number_that_is_missing(whole: Whole) -> None:
 def test_a_child_older_than_its_parent(whole: Whole) -> None:
     about = Approval(statement=Path(whole.parts["admission"]).stem)
     digest = whole.say(about, whole.people.ben, made="2020-01-01T00:00:00.000000Z", chained=False)
-    found = whole.verify(whole.snapshot)
-    assert f"statements/{digest}.json" in [link.name for link in found.broken]
-    assert any("older" in link.said for link in found.broken)
+    (link,) = [link for link in whole.verify(whole.snapshot).broken if link.what == "approval"]
+    assert link.name == f"statements/{digest}.json"
+    assert "older than the admission" in link.said
 
 
 def test_a_statement_of_the_future(whole: Whole) -> None:
@@ -349,8 +349,59 @@ def test_a_descriptor_that_leads_out_of_the_store(whole: Whole, digest: str) -> 
 def test_a_source_that_leads_out_of_the_dataset(whole: Whole, path: str) -> None:
     sources = [whole.about.sources[0].model_copy(update={"path": path}), *whole.about.sources[1:]]
     digest = lied(whole, sources=sources)
-    said = [link.said for link in whole.verify(digest, data=whole.data).broken]
-    assert any("leads out" in each for each in said)
+    for data in (None, whole.data):
+        said = [link.said for link in whole.verify(digest, data=data).broken]
+        assert any("leads out" in each for each in said)
+
+
+def test_a_source_that_is_named_twice(whole: Whole) -> None:
+    one, two, three = whole.about.sources
+    twice = [one.model_copy(update={"rows": 10}), one.model_copy(update={"rows": one.rows - 10}), two, three]
+    assert any("named twice" in link.said for link in whole.verify(lied(whole, sources=twice)).broken)
+
+
+def test_rows_that_are_said_to_be_of_another_file(whole: Whole) -> None:
+    one, two, *rest = whole.about.sources
+    moved = [one.model_copy(update={"rows": one.rows + 1}), two.model_copy(update={"rows": two.rows - 1}), *rest]
+    assert "accounted for" in broken_by(whole, lied(whole, sources=moved))
+
+
+def test_a_row_that_is_accounted_for_twice(whole: Whole) -> None:
+    rows = rows_of(whole, 0).with_columns(row=pl.lit(1, pl.UInt32))
+    assert "twice" in broken_by(whole, resealed(whole, to_parquet(rows, ADMITTED)))
+
+
+def test_reasons_for_exclusion_that_no_finding_gives(whole: Whole) -> None:
+    out = from_parquet(whole.file("excluded").read_bytes(), EXCLUDED, "excluded")
+    other = out.with_columns(rules=pl.lit(["pii"], pl.List(pl.String)))
+    new = whole.store.put(to_parquet(other, EXCLUDED), "parquet")
+    assert "what the findings exclude" in broken_by(whole, lied(whole, descriptor=described(whole, excluded=new)))
+
+
+def test_shards_of_another_size_than_is_said(whole: Whole) -> None:
+    shards = shards_with(whole, 0, bytes=whole.descriptor.shards[0].bytes + 1)
+    assert "as large" in broken_by(whole, lied(whole, descriptor=described(whole, shards=shards)))
+
+
+def test_a_descriptor_that_is_written_otherwise(whole: Whole) -> None:
+    spaced = json.dumps(whole.descriptor.model_dump(mode="json")).encode()
+    assert "no descriptor" in broken_by(whole, lied(whole, descriptor=whole.store.put(spaced, "json")))
+
+
+def test_a_review_that_counts_wrongly(whole: Whole) -> None:
+    about = whole.ledger.statement(Path(whole.parts["review"]).stem).about
+    digest = whole.say(about.model_copy(update={"good": 5, "bad": 0}), whole.people.ben)
+    assert "its verdicts" in broken_by(whole, digest)
+
+
+def test_a_parquet_that_unpacks_to_more_than_it_may(whole: Whole) -> None:
+    """Twenty million rows of the same id in a few kilobytes; what is said of it is that, and it is not unpacked."""
+    bomb = pl.DataFrame({"split": pl.repeat("train", 20_000_000, dtype=ASSIGNED["split"], eager=True)})
+    content = to_parquet(bomb, ASSIGNED)
+    assert len(content) < 1_000_000
+    size = whole.file("rows-0").stat().st_size + len(content)
+    shards = shards_with(whole, 0, splits=whole.store.put(content, "parquet"), bytes=size)
+    assert "rows and not" in broken_by(whole, lied(whole, descriptor=described(whole, shards=shards)))
 
 
 @pytest.mark.parametrize(
