@@ -246,7 +246,7 @@ def migrate(store: Path | None) -> int:
     root = store if store is not None else find_store(Path())
     before, after = migrated(root)
     said = f"is of format {after} already" if before == after else f"went from format {before} to {after}"
-    click.echo(f"{root} {said}")
+    click.echo(f"{root} {said}", err=True)
     return 0
 
 
@@ -257,14 +257,17 @@ def _copied(copied: Copied, done: str, output: str) -> int:
         return code
     click.echo(
         f"{done} {copied.objects:,} objects ({_size(copied.bytes)}), {copied.statements:,} statements, "
-        f"{copied.refs:,} refs"
+        f"{copied.refs:,} refs",
+        err=True,
     )
     if copied.erased:
-        click.echo(f"{copied.erased:,} objects were erased, and were not copied")
+        click.echo(f"{copied.erased:,} objects were erased, and were not copied", err=True)
     for conflict in copied.conflicts:
-        click.echo(f"conflict: {conflict.ref} is another one there than here; the refs of that name were not copied")
+        told = f"conflict: {conflict.ref} is another one there than here; the refs of that name were not copied"
+        click.echo(told, err=True)
     if copied.conflicts:
-        click.echo("  decide which is right, move the other file away, copy again, and admit what it named anew")
+        remedy = "decide which is right, move the other file away, copy again, and admit what it named anew"
+        click.echo(f"  {remedy}", err=True)
     return code
 
 

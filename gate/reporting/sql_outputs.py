@@ -85,14 +85,15 @@ def _written(answer: Answer, form: str, file: IO[bytes]) -> None:
 
 
 def _csv(frames: Iterator[pl.DataFrame], columns: list[str], file: IO[bytes]) -> None:
-    pl.DataFrame(schema=dict.fromkeys(columns, pl.String)).write_csv(file)
+    # Polars itself would write around Python to a pipe, and not say in Python's way that its reader has gone.
+    file.write(pl.DataFrame(schema=dict.fromkeys(columns, pl.String)).write_csv().encode())
     for frame in frames:
         nested = [name for name, dtype in frame.schema.items() if dtype.is_nested()]
         for name in nested:  # CSV has no lists: as JSON
             texts = [_dumped(value).decode() if value is not None else None for value in frame[name].to_list()]
             frame = frame.with_columns(pl.Series(name, texts, pl.String))
         binary = pl.selectors.binary().bin.encode("hex")
-        frame.with_columns(binary).write_csv(file, include_header=False)
+        file.write(frame.with_columns(binary).write_csv(include_header=False).encode())
 
 
 def _json(frames: Iterator[pl.DataFrame], file: IO[bytes]) -> None:

@@ -6,6 +6,7 @@ killed has left; anything else is somebody else's.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import stat
@@ -75,7 +76,8 @@ def files(root: Path, part: str = "") -> Iterator[File]:
             if name in _BESIDE:
                 continue
             what = part_of(name)
-            if entry.is_dir(follow_symlinks=False) and what not in ("object", "statement", "ref", "format"):
+            # A folder of its own may be a link to where a team keeps objects; nothing below it may be one.
+            if entry.is_dir(follow_symlinks=name in _OWN) and what not in ("object", "statement", "ref", "format"):
                 if name.split("/")[0] in _OWN:
                     stack.append(Path(entry.path))
                 else:
@@ -183,8 +185,6 @@ def wrong_name(name: str, content: bytes) -> None:
     Raises:
         Damaged: they are not.
     """
-    import hashlib
-
     said = digest_of(name)
     if said is not None and hashlib.sha256(content).hexdigest() != said:
         raise Damaged("its bytes are not what its name says", where=name)

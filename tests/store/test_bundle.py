@@ -258,7 +258,7 @@ def test_a_ref_that_is_taken_here_is_a_conflict(sealed: Sealed, tmp_path: Path, 
     before = sealed.store.ref_path("harbour", 2).read_bytes()
     done = gate("store", "unbundle", out, "--store", sealed.root)
     assert done.returncode == 1
-    assert "conflict: refs/harbour/000002.json" in done.stdout
+    assert "conflict: refs/harbour/000002.json" in done.stderr
     assert sealed.store.ref_path("harbour", 2).read_bytes() == before
 
 

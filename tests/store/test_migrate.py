@@ -22,7 +22,7 @@ def test_format_0_is_the_same_without_its_number(sealed: Sealed, gate: Gate) -> 
     assert format_of(sealed.root) == 0
     done = gate("store", "migrate", "--store", sealed.root)
     assert done.returncode == 0
-    assert "went from format 0 to 1" in done.stdout
+    assert "went from format 0 to 1" in done.stderr
     assert checked(Store(sealed.root)).problems == ()
     assert migrate(sealed.root) == (1, 1)
 

@@ -375,6 +375,21 @@ def test_ctrl_c_ends_a_query(sealed: Sealed, tmp_path: Path) -> None:
     assert list((tmp_path / "temporary").iterdir()) == []
 
 
+@pytest.mark.parametrize("form", ["csv", "json", "parquet", "table"])
+def test_a_reader_that_goes_away_is_no_bug(sealed: Sealed, form: str) -> None:
+    query = "select * from range(2000000)" if form != "table" else "select repeat('x', 60) as x from range(90)"
+    command = [sys.executable, "-m", "gate", "sql", query, "-f", form, "--store", str(sealed.root)]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=Path(__file__).parents[2])
+    assert running.stdout is not None
+    running.stdout.read(2)
+    running.stdout.close()
+    assert running.stderr is not None
+    told = running.stderr.read()
+    running.stderr.close()
+    assert running.wait(timeout=60) != 4
+    assert b"Traceback" not in told
+
+
 def test_from_python(sealed: Sealed, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATE_STORE", str(sealed.root))
     assert package.sql("select count(*) as n from examples")["n"].item() == 100

@@ -126,6 +126,17 @@ def test_the_cache_beside_it_is_not_the_stores(sealed: Sealed) -> None:
     assert checked(sealed.store).problems == ()
 
 
+def test_objects_may_lie_in_a_shared_folder(sealed: Sealed, tmp_path: Path) -> None:
+    whole = checked(sealed.store).files
+    (sealed.root / "objects").rename(tmp_path / "shared")
+    (sealed.root / "objects").symlink_to(tmp_path / "shared")
+    found = checked(sealed.store)
+    assert (found.problems, found.files) == ((), whole)
+    path = files(sealed, "objects/.")[0]
+    path.write_bytes(b"x")
+    assert checked(sealed.store).exit_code == 1
+
+
 def test_a_statement_among_refs_and_a_ref_elsewhere(sealed: Sealed) -> None:
     ref = sealed.store.ref_path("harbour", 1)
     for place in (sealed.store.ref_path("harbour", 2), sealed.store.ref_path("lighthouse", 1)):

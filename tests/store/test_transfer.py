@@ -275,7 +275,7 @@ def test_conflicts_are_told(sealed: Sealed, tmp_path: Path, gate: Gate) -> None:
     other.admit(2)
     done = gate("store", "push", other.root, "--store", sealed.root)
     assert done.returncode == 1
-    assert "conflict: refs/harbour/000002.json is another one there than here" in done.stdout
+    assert "conflict: refs/harbour/000002.json is another one there than here" in done.stderr
 
 
 def test_a_ref_that_points_at_nothing_does_not_arrive(sealed: Sealed, empty: Store) -> None:
@@ -372,7 +372,8 @@ def test_large_files_go_by_a_file(sealed: Sealed, monkeypatch: pytest.MonkeyPatc
 
 def test_a_pull_makes_the_store(sealed: Sealed, tmp_path: Path, gate: Gate) -> None:
     done = gate("store", "pull", sealed.root, "--store", tmp_path / "new" / ".gate")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr.startswith("pulled 1")
     assert contents(tmp_path / "new" / ".gate") == contents(sealed.root)
     absent = gate("store", "pull", tmp_path / "nowhere", "--store", tmp_path / "other" / ".gate")
     assert absent.returncode == 2
