@@ -77,7 +77,11 @@ def standing(ledger: Ledger, trust: Trust, snapshot: str, *, at: str | None = No
         )
     revocations = hearing.of(Revocation, lambda about: about.snapshot == snapshot)
     erasures = hearing.of(Erasure, lambda about: snapshot in about.snapshots)
-    each_stands = [_admitted(hearing, trust.demand("snapshot"), admission, moment) for admission in admissions]
+    # Who rejects an admission rejects what was sealed: to admit it again does not get round that.
+    same = {admission.digest for admission in admissions}
+    rejecting = hearing.of(Rejection, lambda about: about.statement in same)
+    demand = trust.demand("snapshot")
+    each_stands = [_admitted(hearing, demand, admission, rejecting, moment) for admission in admissions]
     best = min(each_stands, key=lambda each: (_BEST.index(each.status), each.admission.made, each.admission.digest))
     status: Status = "erased" if erasures else "revoked" if revocations else best.status
     over = [
@@ -110,7 +114,9 @@ class _Admitted:
     waivers: tuple[Statement, ...]
 
 
-def _admitted(hearing: _Hearing, demand: Demand, admission: Statement, moment: str) -> _Admitted:
+def _admitted(
+    hearing: _Hearing, demand: Demand, admission: Statement, rejecting: tuple[Statement, ...], moment: str
+) -> _Admitted:
     assert isinstance(admission.about, Admission)
     waivers = tuple(hearing.said[digest] for digest in admission.about.waivers)
     expired = [
@@ -122,7 +128,6 @@ def _admitted(hearing: _Hearing, demand: Demand, admission: Statement, moment: s
     # The last word of each person counts, and a person is a name: two keys of one name are one voice.
     last: dict[str, Statement] = {}
     approving = hearing.of(Approval, lambda about: about.statement == admission.digest)
-    rejecting = hearing.of(Rejection, lambda about: about.statement == admission.digest)
     for each in sorted((*approving, *rejecting), key=lambda word: (word.made, word.kind == "rejection")):
         person = hearing.trust.keys[each.keyid].name
         if isinstance(each.about, Approval) and person == author and not demand.by_author:
