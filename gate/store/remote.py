@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import posixpath
+import re
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -251,7 +252,4 @@ def _bounded(file: IO[bytes], size: int, where: str) -> Iterator[bytes]:
 
 def _shown(url: str) -> str:
     """An address without the password in it."""
-    from urllib.parse import urlsplit
-
-    host = urlsplit(url).netloc
-    return url.replace(host, host.rpartition("@")[2]) if "@" in host else url
+    return re.sub(r"//[^/\s]*@", "//", url)

@@ -333,9 +333,10 @@ def test_formats_of_remotes(sealed: Sealed, tmp_path: Path) -> None:
 def test_addresses_that_are_none(sealed: Sealed) -> None:
     with pytest.raises(UsageError, match="not an address"):
         open_side("nosuch://place")
-    with pytest.raises((MissingDependency, StoreError)) as told:
-        open_side("s3://user:hunter2@bucket/place")
-    assert "hunter2" not in str(told.value)
+    for url in ("s3://user:hunter2@bucket/place", "zip://team::s3://user:hunter2@bucket/place.zip"):
+        with pytest.raises((MissingDependency, StoreError, UsageError)) as told:
+            open_side(url)
+        assert "hunter2" not in str(told.value)
 
 
 def test_a_backend_that_fails_is_a_sentence(sealed: Sealed) -> None:
