@@ -96,6 +96,17 @@ class Verification:
         return {"whole": 0, "approved": 0, "waiting": 3}.get(self.verdict, 1)
 
 
+class _Known(Ledger):
+    """The same ledger, of which every statement has been read: whoever asks again is not kept waiting."""
+
+    def __init__(self, ledger: Ledger, statements: dict[str, Statement]) -> None:
+        super().__init__(ledger.store)
+        self._statements = statements
+
+    def statement(self, digest: str) -> Statement:
+        return self._statements[digest] if digest in self._statements else super().statement(digest)
+
+
 @dataclass
 class Verifier:
     """Checks what is in a store, each thing once.
@@ -126,6 +137,7 @@ class Verifier:
                 self.statements[digest] = self.ledger.statement(digest)
             except GateError as error:
                 self.unread.append(broken("statement", error, f"statements/{digest}.json"))
+        self.ledger = _Known(self.ledger, self.statements)
         for name, numbers in self.ledger.store.refs().items():
             for number in numbers:
                 place = self.ledger.store.name(self.ledger.store.ref_path(name, number))
