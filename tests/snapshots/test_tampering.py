@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -117,6 +118,17 @@ def test_a_link_is_no_file_of_a_store(whole: Whole, part: str, tmp_path: Path) -
     path = whole.file(part)
     shutil.move(path, tmp_path / "elsewhere")
     path.symlink_to(tmp_path / "elsewhere")
+    assert whole.parts[part] in named(whole)
+
+
+@pytest.mark.parametrize("part", ["rows-0", "report", "admission", "ref"])
+def test_a_pipe_or_a_folder_is_no_file_of_a_store(whole: Whole, part: str) -> None:
+    path = whole.file(part)
+    path.unlink()
+    os.mkfifo(path)
+    assert whole.parts[part] in named(whole)
+    path.unlink()
+    path.mkdir()
     assert whole.parts[part] in named(whole)
 
 
