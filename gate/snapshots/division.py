@@ -16,10 +16,11 @@ from gate.admission.result import AdmissionResult
 from gate.checks.base import Context
 from gate.checks.leakage import LeakageParams
 from gate.data.corpus import ROWS, Corpus
+from gate.data.frame import SPLITS, Split
 from gate.engines.local import LocalEngine
 from gate.policy.snapshot_rules import load_snapshot_rules
 from gate.snapshots.split import assign, splitting_demands
-from gate.snapshots.split_notes import Note
+from gate.snapshots.split_notes import Note, notes_of_given
 from gate.snapshots.strata import strata_of
 
 
@@ -50,10 +51,12 @@ def divided(result: AdmissionResult, corpus: Corpus, admitted: pl.Series) -> Div
         PolicyError: `rules/snapshot.yaml` does not say something gate can do, or there are too few examples for it.
         NotMeasured: what makes examples alike could not be worked out.
     """
-    given = corpus.rows["split"]
-    if given.filter(admitted).null_count() == 0:
-        return Division(given.zip_with(admitted, _none()), given=True, by={"given": True})
-    rules = load_snapshot_rules(result.folders)
+    given, rules = corpus.rows["split"], load_snapshot_rules(result.folders)
+    brought = given.filter(admitted)
+    if brought.null_count() == 0:
+        counts: dict[Split, int] = {split: int((brought == split).sum()) for split in SPLITS}
+        notes = tuple(notes_of_given(counts, rules.split))
+        return Division(given.zip_with(admitted, _none()), given=True, by={"given": True}, notes=notes)
     demands = splitting_demands([bound for bound, _ in result.applied], result.folders)
     with LocalEngine() as engine:
         result.dataset.prepare(demands, engine)

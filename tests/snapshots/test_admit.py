@@ -325,6 +325,15 @@ def test_where_the_data_brings_no_splits_the_rules_divide_it(admitted: Admit, tm
     assert again.snapshot == one.snapshot
 
 
+def test_splits_that_the_data_brings_are_kept_and_what_is_short_is_told(admitted: Admit, data: Path) -> None:
+    outcome = admitted(data)
+    assert outcome.division.given
+    assert {note.code for note in outcome.division.notes} <= {"no_split", "too_few"}
+    short = {split for split, count in outcome.sealed.splits.items() if count < 100} - {"train"}
+    assert short
+    assert all(any(split in note.message for note in outcome.division.notes) for split in short)
+
+
 def test_one_file_of_fifty_that_changed_writes_little(admitted: Admit, people: People, tmp_path: Path) -> None:
     folder = tmp_path / "data"
     for number in range(50):
