@@ -161,7 +161,7 @@ def push(url: str, store: Path | None, output: str) -> int:
     from rich.console import Console
 
     from gate.reporting.transfer import Transfer
-    from gate.verbs.store import pushed
+    from gate.verbs.store_moves import pushed
     from gate.verbs.surroundings import open_store
 
     opened = open_store(store)
@@ -185,7 +185,7 @@ def pull(url: str, store: Path | None, output: str) -> int:
 
     from gate.reporting.transfer import Transfer
     from gate.store.remote import open_side
-    from gate.verbs.store import pulled
+    from gate.verbs.store_moves import pulled
     from gate.verbs.surroundings import open_store
 
     open_side(url)  # an address that is wrong leaves no empty store behind
@@ -209,7 +209,7 @@ def bundle(what: str, out: Path, store: Path | None) -> int:
     It holds the objects, every statement about it with what these rest on, and the refs that point at it; never the
     trust file, which the reader has to have from somebody they know. The same chain is the same bytes.
     """
-    from gate.verbs.store import bundled
+    from gate.verbs.store_moves import bundled
     from gate.verbs.surroundings import open_store
 
     written = bundled(open_store(store), what, out)
@@ -230,7 +230,7 @@ def unbundle(file: Path, store: Path | None, output: str) -> int:
 
     That files are whole says nothing of who signed them: `gate verify` does.
     """
-    from gate.verbs.store import unbundled
+    from gate.verbs.store_moves import unbundled
     from gate.verbs.surroundings import open_store
 
     return _copied(unbundled(open_store(store, create=True), file), "unbundled", output)

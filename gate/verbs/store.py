@@ -1,4 +1,4 @@
-"""`gate store`: what lies in a store, whether it is whole, what may go, and moving it elsewhere."""
+"""`gate store`: what lies in a store, whether it is whole, and what may go."""
 
 from __future__ import annotations
 
@@ -6,28 +6,24 @@ import contextlib
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from gate.errors import GateError, UsageError
+from gate.errors import GateError
 from gate.provenance.envelope import opened
 from gate.provenance.ledger import Ledger
 from gate.provenance.statements import Admission, Ref, Statement, read
 from gate.provenance.trust import Trust, Untrusted
-from gate.snapshots.reach import Erased, Reference, chain, erased, every_ref, present, reach
-from gate.store.bundle import Bundled, unpack, write_bundle
+from gate.snapshots.reach import Erased, Reference, erased, every_ref, present, reach
 from gate.store.inspect import File, Problem, files, inspect, part_of, wrong_name
 from gate.store.objects import Damaged, Store, StoreError
-from gate.store.remote import Local, open_side
-from gate.store.transfer import Copied, copy
 
 OnBytes = Callable[[int, int], None]
 
 YOUNGEST = 3600.0
 """Seconds: a file that nothing refers to may be another process's, whose statement comes last."""
-_SHORTEST = 6  # digits of a digest that name it
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,117 +244,3 @@ def _deleted(store: Store, file: File, latest: float) -> bool:
             raise StoreError(f"it cannot be deleted ({error.strerror})", where=os.fspath(path)) from None
         return True
     return False
-
-
-def pushed(store: Store, url: str, on_bytes: OnBytes = lambda done, total: None) -> Copied:
-    """Copy what the store at `url` lacks; it is made where there is none.
-
-    Raises:
-        Damaged: a file is not what its name says.
-        StoreError: the other store cannot be reached or written to, or has another format.
-    """
-    return copy(Local(store), open_side(url, create=True), read=parse, gone=_gone(store), on_bytes=on_bytes)
-
-
-def pulled(store: Store, url: str, on_bytes: OnBytes = lambda done, total: None) -> Copied:
-    """Copy what this store lacks and the one at `url` has; every file is verified before it is put in place.
-
-    Raises:
-        Damaged: a file is not what its name says, or rests on something that is not there.
-        StoreError: the other store cannot be reached, or there is no room.
-    """
-    return copy(open_side(url), Local(store), read=_arriving(store), gone=_gone(store), on_bytes=on_bytes)
-
-
-def _arriving(store: Store) -> Callable[[str, bytes], None]:
-    """Reads what comes from elsewhere. Objects came before, and statements before refs: a ref has to point at
-    something."""
-
-    def arrived(name: str, content: bytes) -> None:
-        found = parse(name, content)
-        if isinstance(found.about, Ref):
-            admission = Ledger(store).statement(found.about.statement).about
-            if not isinstance(admission, Admission) or admission.snapshot != found.about.snapshot:
-                raise Damaged("it points at something that is not the admission of its snapshot", where=name)
-
-    return arrived
-
-
-def _gone(store: Store) -> Callable[[Mapping[str, bytes]], frozenset[str]]:
-    """The digests of objects that erasures replaced, here or there. Nobody has to be trusted for it: leaving a copy
-    where it is deletes nothing."""
-
-    def gone(arriving: Mapping[str, bytes]) -> frozenset[str]:
-        every = [*Ledger(store).all(), *(parse(name, content) for name, content in arriving.items())]
-        return frozenset(erased(every))
-
-    return gone
-
-
-def bundled(store: Store, what: str, out: Path) -> Bundled:
-    """Write a snapshot's whole chain into one file: its objects, every statement about it and what these rest on, and
-    the refs that point at it.
-
-    Args:
-        what: a snapshot, a name, or a statement about a snapshot.
-
-    Raises:
-        UsageError: there is none of that name, or several.
-        Damaged: an object of it is missing or damaged.
-    """
-    ledger = Ledger(store)
-    snapshot = _snapshot(ledger, what)
-    statements, refs = chain(ledger, snapshot)
-    gone = erased(ledger.all())
-    own = [one for one in statements if getattr(one.about, "snapshot", None) in (snapshot, None)]
-    found = reach(store, [*own, *refs], gone)
-    for each, one in found.missing.items():
-        raise Damaged(f"it is missing, and {one.kind} {one.digest[:12]} names it", where=each.name)
-    names = [each.name for each in found.objects if store.path(each.digest, each.kind).is_file()]
-    names += [f"statements/{one.digest}.json" for one in statements]
-    names += [f"refs/{ref.about.name}/{ref.about.number:06}.json" for ref in refs if isinstance(ref.about, Ref)]
-    return write_bundle(store, names, out)
-
-
-def unbundled(store: Store, path: Path) -> Copied:
-    """Put what a bundle holds in place, each file once it is whole.
-
-    Raises:
-        Damaged: it is no bundle, or something in it is not what its name says.
-        StoreError: it cannot be read, or there is no room.
-    """
-    try:
-        with path.open("rb") as file:
-            return unpack(Local(store), file, path.name, read=_arriving(store), gone=_gone(store)({}))
-    except OSError as error:
-        raise StoreError(
-            f"it cannot be read ({(error.strerror or 'refused').lower()})", where=os.fspath(path)
-        ) from None
-
-
-def _snapshot(ledger: Ledger, what: str) -> str:
-    if what in ledger.store.refs():
-        about = ledger.ref(what).about
-        assert isinstance(about, Ref)
-        return about.snapshot
-    digits = what.lower().removeprefix("sha256:")
-    every = {one.digest: one for one in ledger.all()}
-    found: dict[str, None] = {}
-    for one in every.values() if len(digits) >= _SHORTEST else ():
-        snapshot = getattr(one.about, "snapshot", None)
-        if one.digest.startswith(digits):
-            rests = every.get(getattr(one.about, "statement", ""))
-            snapshot = snapshot or (getattr(rests.about, "snapshot", None) if rests else None)
-            if snapshot is None:
-                raise UsageError(f"{one.kind} {one.digest[:12]} is about no snapshot", remedy="name a snapshot")
-        elif snapshot is None or not snapshot.startswith(digits):
-            continue
-        found[snapshot] = None
-    if len(found) == 1:
-        return next(iter(found))
-    names = ", ".join(sorted(ledger.store.refs())) or "none"
-    raise UsageError(
-        f"{len(found)} snapshots begin with {what[:100]!r}" if found else f"there is no snapshot {what[:100]!r}",
-        where=os.fspath(ledger.store.root),
-        remedy="write more digits" if found else f"names: {names}; a digest takes at least {_SHORTEST} digits",
-    )

@@ -14,7 +14,8 @@ from gate.errors import UsageError
 from gate.provenance.trust import load_trust
 from gate.snapshots.open import opened
 from gate.store.objects import Damaged, Store, StoreError
-from gate.verbs.store import bundled, checked, unbundled
+from gate.verbs.store import checked
+from gate.verbs.store_moves import bundled, unbundled
 from tests.conftest import Gate
 from tests.store.conftest import Sealed
 

@@ -21,7 +21,8 @@ from gate.provenance.statements import Erasure
 from gate.store.objects import Damaged, Store, StoreError
 from gate.store.remote import Local, Remote, open_side
 from gate.store.transfer import copy
-from gate.verbs.store import checked, parse, pulled, pushed
+from gate.verbs.store import checked, parse
+from gate.verbs.store_moves import pulled, pushed
 from tests.conftest import Gate
 from tests.store.conftest import Sealed
 
