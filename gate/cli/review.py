@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import polars as pl
     from rich.console import Console
 
+    from gate.provenance.keys import PrivateKey
     from gate.provenance.trust import Trust
     from gate.verbs.review import Sample
     from gate.verbs.suggest import Suggestions
@@ -137,11 +138,15 @@ class _Signing:
     trust: Trust | None
     key: str | None
 
-    def sign(self, sample: Sample, verdicts: pl.DataFrame, console: Console) -> None:
-        from gate.verbs.review import sign
+    def signer(self) -> PrivateKey:
         from gate.verbs.surroundings import open_signer
 
-        statement = sign(sample, verdicts, open_signer(self.key), store=self.store, trust=self.trust)
+        return open_signer(self.key)
+
+    def sign(self, sample: Sample, verdicts: pl.DataFrame, signer: PrivateKey, console: Console) -> None:
+        from gate.verbs.review import sign
+
+        statement = sign(sample, verdicts, signer, store=self.store, trust=self.trust)
         console.print(f"signed as {statement.author}; the statement is", markup=False, soft_wrap=True)
         click.echo(statement.digest)
 
@@ -152,18 +157,20 @@ def _ask(sample: Sample, console: Console, signing: _Signing) -> int:
     answers = sample.answers()
     terminal = Terminal()
     try:
+        with terminal.pressed(), console.screen(hide_cursor=False):
+            review(sample, answers, console, terminal)
+        _told(sample, console)
+        # Who names a key signs what that key has not signed; else what no key has.
+        signer = None if signing.key is None else signing.signer()
+        count = answers.pending(None if signer is None else signer.keyid).height
         with terminal.pressed():
-            with console.screen(hide_cursor=False):
-                review(sample, answers, console, terminal)
-            _told(sample, console)
-            pending = answers.pending()
-            count = pending.height
             wanted = count > 0 and ask(console, f"Sign {_counted(count)} as a statement now?", terminal.key)
     except KeyboardInterrupt:
         console.print(f"\n{_counted(len(answers))} kept; the same command goes on.", markup=False)
         return 130
     if wanted:
-        signing.sign(sample, pending, console)
+        signer = signer or signing.signer()
+        signing.sign(sample, answers.pending(signer.keyid), signer, console)
     elif count:
         console.print("They are kept; the same command goes on, and asks again.", markup=False)
     return 0
@@ -193,7 +200,7 @@ def _import(sample: Sample, path: Path, console: Console, signing: _Signing) -> 
     # Kept first: who has no key at hand has them in the terminal, and nobody is asked again.
     sample.answers().take(sheet.said)
     _told(sample, console)
-    signing.sign(sample, sheet.verdicts, console)
+    signing.sign(sample, sheet.verdicts, signing.signer(), console)
     return 0
 
 

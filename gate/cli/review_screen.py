@@ -24,6 +24,8 @@ LONGEST = 40_000
 """Characters of one text that can be paged through; wrapping more of them takes seconds."""
 _REASONS = 9
 """Earlier reasons on offer, each by its digit."""
+_LOOK_UP = 0.2
+"""Seconds after which whoever waits for a key is heard who pressed Ctrl-C."""
 _FRAME = 4
 """Lines around the text: two above it, two below."""
 
@@ -182,6 +184,7 @@ class Terminal:
             import msvcrt
 
             return msvcrt.getwch()
+        self._wait()
         read = os.read(self._file, 1)
         if read == b"\x1b":  # an arrow or a function key: a sequence that comes at once
             self._drain()
@@ -198,9 +201,18 @@ class Terminal:
 
         termios.tcsetattr(self._file, termios.TCSADRAIN, self._cooked)
         try:
+            self._wait()
             return os.read(self._file, 1 << 16).decode("utf-8", "replace").rstrip("\n")
         finally:
             tty.setcbreak(self._file, termios.TCSADRAIN)
+
+    def _wait(self) -> None:
+        """Until there is something to read. It looks up a few times a second: Ctrl-C may reach another thread of this
+        process, and would not wake a read."""
+        from select import select
+
+        while not select([self._file], [], [], _LOOK_UP)[0]:
+            pass
 
     def _drain(self) -> None:
         from select import select

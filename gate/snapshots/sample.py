@@ -37,12 +37,6 @@ class Drawn:
     population: int
     """Different examples (by content id) that there are."""
 
-    @property
-    def key(self) -> str:
-        """What names the sample (64 hex digits): the seed and the ids."""
-        ids = "\n".join(sorted(self.examples["id"]))
-        return hashlib.sha256(f"gate sample 1\nseed {self.seed}\n{ids}\n".encode()).hexdigest()
-
 
 def draw(rows: pl.DataFrame, count: int, *, seed: int, by: Sequence[str] = STRATA, coarser: bool = True) -> Drawn:
     """A stratified random sample without replacement: of each stratum in proportion to its size, at least one, the

@@ -42,7 +42,7 @@ class Sample:
 
     def answers(self) -> Answers:
         """What was said of them before on this machine."""
-        return Answers.of(self.drawn.key, self.ids)
+        return Answers.here(self.ids)
 
 
 def find_rows(
@@ -120,5 +120,5 @@ def sign(
     ledger = Ledger(open_store(store, start=sample.start, create=True))
     size = len(sample.ids)
     statement = said(ledger, verdicts, signer, seed=sample.drawn.seed, sampled=size, snapshot=sample.snapshot)
-    sample.answers().signed(statement.digest, verdicts["id"])
+    sample.answers().signed(signer.keyid, verdicts["id"])
     return statement

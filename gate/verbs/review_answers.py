@@ -1,7 +1,8 @@
-"""What somebody has answered of a sample so far: kept at once, line by line, so that nothing that was answered is lost.
+"""What somebody has answered so far: kept at once, line by line, so that nothing that was answered is lost.
 
-A file of JSON lines in the user's state folder, readable by its owner only, for each sample. What was signed stays in
-it, so that nobody is asked twice.
+A file of JSON lines in the user's state folder, readable by its owner only. An answer is about the content of an
+example, whichever sample it was drawn in: a larger sample, or one of the data with a file more, asks only what is new.
+What was signed stays in it, so that nobody is asked twice.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ class Answer:
     reason: str | None = None
     at: str = ""
     """As statements write time."""
-    signed: bool = False
-    """Whether it stands in a statement already."""
+    signed: frozenset[str] = frozenset()
+    """The keys that have signed it already."""
 
 
 def state_folder() -> Path:
@@ -73,9 +74,9 @@ class Answers:
                 continue  # a line that was being written when the process was killed
 
     @classmethod
-    def of(cls, key: str, ids: Collection[str]) -> Answers:
-        """Those of the sample with this key."""
-        return cls(state_folder() / "reviews" / f"{key}.jsonl", ids)
+    def here(cls, ids: Collection[str]) -> Answers:
+        """Those of this user on this machine."""
+        return cls(state_folder() / "reviews.jsonl", ids)
 
     def __len__(self) -> int:
         return len(self._answers)
@@ -123,19 +124,24 @@ class Answers:
         self._write([{"undo": last}])
         return last
 
-    def pending(self) -> pl.DataFrame:
-        """The answers that no statement holds yet (schema gate.snapshots.layout.VERDICTS)."""
-        rows = [(id_, one.verdict, one.reason, one.at) for id_, one in sorted(self._answers.items()) if not one.signed]
+    def pending(self, keyid: str | None = None) -> pl.DataFrame:
+        """The answers that no statement by a key holds yet (schema gate.snapshots.layout.VERDICTS); by any key, where
+        none is named."""
+        rows = [
+            (id_, one.verdict, one.reason, one.at)
+            for id_, one in sorted(self._answers.items())
+            if (keyid not in one.signed if keyid is not None else not one.signed)
+        ]
         return pl.DataFrame(rows, schema=VERDICTS, orient="row")
 
-    def signed(self, statement: str, ids: Iterable[str]) -> None:
-        """Note that a statement holds the answers to these examples."""
-        self._write([{"signed": statement, "id": id_} for id_ in ids])
+    def signed(self, keyid: str, ids: Iterable[str]) -> None:
+        """Note that a statement by a key holds the answers to these examples."""
+        self._write([{"signed": keyid, "id": id_} for id_ in ids])
 
     def _take(self, entry: dict[str, str | None]) -> None:
-        if "signed" in entry:
+        if (keyid := entry.get("signed")) is not None:
             if (one := self._answers.get(entry["id"] or "")) is not None:
-                self._answers[str(entry["id"])] = replace(one, signed=True)
+                self._answers[str(entry["id"])] = replace(one, signed=one.signed | {keyid})
             return
         if (undone := entry.get("undo")) is not None:
             self._answers.pop(undone, None)

@@ -47,7 +47,7 @@ class Screen:
         self.raw = ""
         """Everything that reached the terminal."""
 
-    def until(self, text: str, seconds: float = 60) -> str:
+    def until(self, text: str, seconds: float = 40) -> str:
         """What is shown from the last clearing of the screen on, once it holds a text."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -107,8 +107,7 @@ def opened(folder: Path) -> Iterator[Open]:
 
 
 def kept(folder: Path) -> list[dict[str, object]]:
-    (path,) = (folder / "state" / "reviews").iterdir()
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    return [json.loads(line) for line in (folder / "state" / "reviews.jsonl").read_text().splitlines()]
 
 
 def test_a_whole_review_is_answered_key_by_key_and_signed(folder: Path, opened: Open) -> None:
@@ -220,7 +219,7 @@ def test_keys_that_mean_nothing_do_nothing(folder: Path, opened: Open) -> None:
         assert " 0 of 4 " in screen.press(key, KEYS)
     screen.press("q", "0 of 4 answered")
     assert screen.end()[0] == 0
-    assert not (folder / "state" / "reviews").exists()
+    assert not (folder / "state").exists()
 
 
 def test_without_a_terminal_it_says_how_to_go_on(

@@ -58,7 +58,7 @@ def say(what: Path | str, words: Sequence[str], by: PrivateKey, people: People, 
     drawn = sample(rows, [str(what)], size=len(words))
     answers = drawn.answers()
     answers.take((id_, word, None) for id_, word in zip(drawn.ids, words, strict=True))  # type: ignore[misc]
-    sign(drawn, answers.pending(), by, store=store, trust=people.trust if by is not people.eve else None)
+    sign(drawn, answers.pending(by.keyid), by, store=store, trust=people.trust if by is not people.eve else None)
     return drawn.ids
 
 

@@ -95,7 +95,7 @@ def test_the_order_of_rows_changes_nothing(sizes: list[int], count: int, dice: r
 def test_another_seed_draws_others_and_the_same_seed_the_same() -> None:
     data = rows(500)
     first, again, other = (draw(data, 50, seed=seed) for seed in (0, 0, 1))
-    assert first.key == again.key != other.key
+    assert first.examples.equals(again.examples)
     assert len(set(first.examples["id"]) & set(other.examples["id"])) < 20  # five by chance
 
 
@@ -113,6 +113,12 @@ def test_a_row_more_changes_few_of_the_others() -> None:
     before = set(draw(data, 50, seed=0).examples["id"])
     more = pl.concat([data, data[:1].with_columns(id=pl.lit(id_of(10_000)))])
     assert len(before - set(draw(more, 50, seed=0).examples["id"])) <= 2
+
+
+def test_a_larger_sample_begins_with_the_smaller_one_as_far_as_strata_do() -> None:
+    data = rows(400, 100)
+    small, large = (set(draw(data, size, seed=0).examples["id"]) for size in (50, 60))
+    assert small <= large
 
 
 def test_every_example_has_the_same_chance() -> None:

@@ -108,10 +108,20 @@ def test_answers_are_kept_at_once_and_for_their_owner_only(data: Path) -> None:
     )
 
 
-def test_another_sample_has_answers_of_its_own(data: Path) -> None:
+def test_a_larger_sample_asks_only_what_is_new(data: Path, ana: PrivateKey, tmp_path: Path) -> None:
     found = drawn(data)
-    found.answers().say(found.ids[0], "good")
-    assert len(drawn(data, seed=1).answers()) == 0
+    answers = found.answers()
+    for id_ in found.ids:
+        answers.say(id_, "good")
+    sign(found, answers.pending(), ana, store=tmp_path / "store")
+    larger = drawn(data, 12)
+    assert set(found.ids) <= set(larger.ids)
+    again = larger.answers()
+    assert (len(again), again.pending().height) == (8, 0)
+    again.say(next(id_ for id_ in larger.ids if id_ not in found.ids), "bad", "wrong")
+    statement = sign(larger, again.pending(), ana, store=tmp_path / "store")
+    assert isinstance(statement.about, Review)
+    assert (statement.about.good, statement.about.bad, statement.about.sampled) == (0, 1, 12)
 
 
 def test_the_last_answer_is_taken_back_one_by_one(data: Path) -> None:
@@ -153,8 +163,8 @@ def test_nonsense_in_the_file_is_left_alone(data: Path) -> None:
 @pytest.mark.skipif(os.getuid() == 0 if hasattr(os, "getuid") else True, reason="root may write anywhere")
 def test_an_answer_that_cannot_be_kept_is_not_taken(data: Path, state: Path) -> None:
     found = drawn(data)
-    (state / "reviews").mkdir(parents=True)
-    (state / "reviews").chmod(0o500)
+    state.mkdir(parents=True)
+    state.chmod(0o500)
     answers = found.answers()
     with pytest.raises(UsageError, match="cannot be kept"):
         answers.say(found.ids[0], "good")
@@ -191,6 +201,19 @@ def test_what_was_said_is_signed_once_and_what_is_changed_again(data: Path, ana:
         (found.ids[0], "bad", "on second thoughts")
     ]
     assert second.previous == statement.digest
+
+
+def test_what_was_signed_with_the_wrong_key_is_signed_with_the_right_one(
+    data: Path, ana: PrivateKey, tmp_path: Path
+) -> None:
+    found, right = drawn(data), new_key("right")
+    answers = found.answers()
+    answers.say(found.ids[0], "good")
+    sign(found, answers.pending(ana.keyid), ana, store=tmp_path / "store")
+    again = found.answers()
+    assert [again.pending(key).height for key in (None, ana.keyid, right.keyid)] == [0, 0, 1]
+    sign(found, again.pending(right.keyid), right, store=tmp_path / "store")
+    assert found.answers().pending(right.keyid).is_empty()
 
 
 def test_a_statement_that_would_not_count_is_not_signed(data: Path, ana: PrivateKey, tmp_path: Path) -> None:
