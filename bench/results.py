@@ -30,6 +30,7 @@ GROWTH = {
     "incremental": "Little changed: whole commands",
     "scale": "Ten times the rows, cold",
     "single": "One single file, cold",
+    "admit": "Sealing and verifying a snapshot",
 }
 
 

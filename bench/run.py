@@ -23,6 +23,7 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from bench.admit import measured as sealing
 from bench.check import REPOSITORY, compare
 from bench.corpus import Plan, generate
 from bench.incremental import changes, growth, one_file
@@ -150,6 +151,12 @@ def single(arguments: argparse.Namespace) -> Json:
     return one_file(1, 3) if arguments.quick else one_file(200, 2_000)
 
 
+def admit(arguments: argparse.Namespace) -> Json:
+    """What passes is sealed, and verified."""
+    with tempfile.TemporaryDirectory() as folder:
+        return sealing(Path(folder), 1_000 if arguments.quick else 1_000_000, 1, given=False)
+
+
 def pii(arguments: argparse.Namespace) -> Json:
     """Personal data alone, on generated rows and on the real ones."""
     with tempfile.TemporaryDirectory() as folder:
@@ -227,6 +234,7 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], Json | None]] = {
     "incremental": incremental,
     "scale": scale,
     "single": single,
+    "admit": admit,
 }
 
 if __name__ == "__main__":
