@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from gate.admission.finding_ids import finding_ids
 from gate.admission.result import FINDINGS
 from gate.admission.run import Ran
-from gate.provenance.statements import Statement, Waiver
+
+if TYPE_CHECKING:
+    from gate.provenance.statements import Statement
 
 
 def waived(ran: Sequence[Ran], waivers: Sequence[Statement], at: str) -> list[Ran]:
@@ -26,6 +29,8 @@ def waived(ran: Sequence[Ran], waivers: Sequence[Statement], at: str) -> list[Ra
         waivers: of trusted people; statements of another kind are not looked at.
         at: the moment of judging, as statements write time. A waiver that was made later or is over covers nothing.
     """
+    from gate.provenance.statements import Waiver  # where nothing is waived, nobody waits for it
+
     given = [one for one in waivers if isinstance(one.about, Waiver) and one.made <= at < one.about.until]
     named = pl.DataFrame(
         [

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -90,12 +93,16 @@ def command(
     from gate.reporting.outputs import parse_output, prepare, write
     from gate.reporting.terminal import Progress, render
     from gate.verbs.check import check
-    from gate.verbs.said import said_before
 
     outputs = [parse_output(spec) for spec in output]
     for each in outputs:
         prepare(each)
-    said = said_before(paths, store, trust, trust_revision)
+    said: Mapping[str, Any] = {}
+    if store or trust or trust_revision or os.environ.get("GATE_TRUST"):
+        from gate.verbs.said import said_before
+
+        before = said_before(paths, store, trust, trust_revision)
+        said = {"reviews": before.reviews, "waivers": before.waivers}
     console = Console(stderr=True, quiet=quiet)
     with Progress(console) as progress:
         result = check(
@@ -106,8 +113,7 @@ def command(
             ignore=ignore,
             fail_on=cast(FailOn, fail_on),
             cache=not no_cache,
-            reviews=said.reviews,
-            waivers=said.waivers,
+            **said,
             on_stage=progress.update,
         )
     render(result, console)

@@ -9,7 +9,6 @@ import polars as pl
 from gate.admission.finding_ids import finding_ids
 from gate.admission.result import AdmissionResult
 from gate.provenance.moments import minute_of
-from gate.provenance.statements import Waiver
 from gate.reporting.inert import one_line
 
 _WHY = 300
@@ -41,6 +40,10 @@ class UsedWaiver:
 
 def waivers_used(result: AdmissionResult) -> list[UsedWaiver]:
     """The waivers that cover a finding of the result, the oldest first."""
+    if not result.waivers:
+        return []
+    from gate.provenance.statements import Waiver
+
     return [
         UsedWaiver(
             one.digest,

@@ -101,7 +101,8 @@ def table_of(examples: Examples, code: Numbers, cluster: Numbers, small: NDArray
     if len(examples.strata) == 1 and examples.strata[0] is None:
         names: dict[int | None, str | None] = {0: None}
     else:
-        names = {None: f"{int(small.sum()):,} small ones"} | {each: named(examples.strata[each]) for each in large}
+        names = {each: named(examples.strata[each]) for each in large}
+        names[None] = f"{int(small.sum()):,} small ones"
     counted = (
         pl.DataFrame({"stratum": examples.stratum, "code": code, "cluster": cluster})
         .with_columns(pl.when(pl.col("stratum").is_in(large)).then("stratum"))
