@@ -20,7 +20,8 @@ from gate.snapshots.layout import ADMITTED, ASSIGNED, ShardObjects
 from gate.snapshots.manifest import snapshot_id
 from gate.snapshots.overview import Shown, policy_rules, shown
 from gate.snapshots.parquet import from_parquet
-from gate.snapshots.reach import current, erased, read_descriptor
+from gate.snapshots.reach import current, read_descriptor
+from gate.snapshots.sealed_objects import replaced
 from gate.store.objects import Damaged, Store
 
 Change = Literal["added", "removed", "moved", "other columns"]
@@ -93,8 +94,8 @@ def difference(ledger: Ledger, a: str, b: str, trust: Trust | None = None) -> Sn
         Damaged: an object is not what was admitted.
     """
     left, right = shown(ledger, a, trust), shown(ledger, b, trust)
-    ids_a = _ids(ledger, left)
-    ids_b = ids_a if left.snapshot == right.snapshot else _ids(ledger, right)
+    ids_a = _ids(ledger, left, trust)
+    ids_b = ids_a if left.snapshot == right.snapshot else _ids(ledger, right, trust)
     rows, same = compare(ids_a, ids_b)
     return SnapshotDifference(
         a=left,
@@ -107,13 +108,13 @@ def difference(ledger: Ledger, a: str, b: str, trust: Trust | None = None) -> Sn
     )
 
 
-def _ids(ledger: Ledger, of: Shown) -> pl.DataFrame:
+def _ids(ledger: Ledger, of: Shown, trust: Trust | None) -> pl.DataFrame:
     """The keys of every row of a snapshot, with its split.
 
     Raises:
         Damaged: an object is not what its name says, or the ids are not those of the snapshot.
     """
-    store, about, gone = ledger.store, of.about, erased(ledger.all())
+    store, about, gone = ledger.store, of.about, replaced(ledger.all(), trust)
     descriptor = read_descriptor(store, current(about.descriptor, gone))
 
     def load(shard: ShardObjects) -> pl.DataFrame:

@@ -31,7 +31,8 @@ from gate.provenance.trust import Trust, Untrusted
 from gate.snapshots.layout import EXCLUDED
 from gate.snapshots.listing import admission_of, find
 from gate.snapshots.parquet import from_parquet
-from gate.snapshots.reach import current, erased, read_descriptor
+from gate.snapshots.reach import current, read_descriptor
+from gate.snapshots.sealed_objects import replaced
 from gate.store.objects import Damaged, Store
 
 
@@ -107,8 +108,8 @@ def shown(ledger: Ledger, what: str, trust: Trust | None = None) -> Shown:
         admission=admission,
         names=_names(ledger, snapshot),
         standing=stands,
-        exclusions=exclusions(ledger, admission),
-        findings=_findings(ledger, admission),
+        exclusions=exclusions(ledger, admission, trust),
+        findings=_findings(ledger, admission, trust),
         rules=policy_rules(ledger.store, about),
         words=tuple(_words(every, admission, trust, stands)),
     )
@@ -131,7 +132,7 @@ def _names(ledger: Ledger, snapshot: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def exclusions(ledger: Ledger, admission: Statement) -> dict[str, int]:
+def exclusions(ledger: Ledger, admission: Statement, trust: Trust | None = None) -> dict[str, int]:
     """Examples that each rule left out of a snapshot, the most first.
 
     Raises:
@@ -140,15 +141,15 @@ def exclusions(ledger: Ledger, admission: Statement) -> dict[str, int]:
     about = admission_of(admission)
     if not about.excluded:
         return {}
-    gone = erased(ledger.all())
+    gone = replaced(ledger.all(), trust)
     descriptor = read_descriptor(ledger.store, current(about.descriptor, gone))
     frame = _frame(ledger.store, current(descriptor.excluded, gone), EXCLUDED)
     return _counted(frame.select(pl.col("rules").explode(empty_as_null=False))["rules"])
 
 
-def _findings(ledger: Ledger, admission: Statement) -> dict[str, int]:
-    about = admission_of(admission)
-    return _counted(_frame(ledger.store, current(about.findings, erased(ledger.all())), FINDINGS)["rule"])
+def _findings(ledger: Ledger, admission: Statement, trust: Trust | None) -> dict[str, int]:
+    digest = current(admission_of(admission).findings, replaced(ledger.all(), trust))
+    return _counted(_frame(ledger.store, digest, FINDINGS)["rule"])
 
 
 def _counted(values: pl.Series) -> dict[str, int]:

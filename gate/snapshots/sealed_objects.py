@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from gate.provenance.statements import Erasure, Statement
 from gate.provenance.trust import Trust, Untrusted
-from gate.snapshots.reach import current, erased
+from gate.snapshots.reach import Erased, current, erased
 from gate.store.objects import Damaged, Store
 
 LARGEST = 8 << 30
@@ -43,6 +43,12 @@ def trusted_erasures(statements: Iterable[Statement], trust: Trust) -> list[Stat
                 trust.vouched(one)
                 found.append(one)
     return found
+
+
+def replaced(statements: Sequence[Statement], trust: Trust | None) -> dict[str, Erased]:
+    """The objects that erasures replaced, by digest: those of people who may erase; of anybody where nobody says whom
+    to trust, so that what was erased in a store is at least shown as that."""
+    return erased(statements if trust is None else trusted_erasures(statements, trust))
 
 
 class Objects:

@@ -17,8 +17,8 @@ from gate.provenance.statements import Review, Statement
 from gate.provenance.trust import Trust, Untrusted
 from gate.snapshots.layout import VERDICTS
 from gate.snapshots.parquet import from_parquet, to_parquet
-from gate.snapshots.reach import Erased, current, erased
-from gate.snapshots.sealed_objects import trusted_erasures
+from gate.snapshots.reach import Erased, current
+from gate.snapshots.sealed_objects import replaced
 from gate.store.objects import Damaged
 
 LARGEST = 64 << 20
@@ -109,7 +109,7 @@ def reviews(ledger: Ledger, trust: Trust | None, *, at: str | None = None) -> Re
         Damaged: a statement in the store is none, or verdicts that count are not what it says.
     """
     counted, ignored, every = [], [], ledger.all()
-    gone = erased(every if trust is None else trusted_erasures(every, trust))
+    gone = replaced(every, trust)
     for one in every:
         if not isinstance(one.about, Review) or (at is not None and one.made > at):
             continue

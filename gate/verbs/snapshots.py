@@ -97,7 +97,7 @@ def export_snapshot(
     rules = overview.policy_rules(store, snapshot.admission)
     facts = Facts(
         snapshot=snapshot,
-        exclusions=overview.exclusions(ledger, snapshot.statement),
+        exclusions=overview.exclusions(ledger, snapshot.statement, trust),
         rules=len(rules),
         trust=trust.digest,
         number=_number(ledger, snapshot),

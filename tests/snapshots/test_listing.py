@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from pathlib import Path
 
 import polars as pl
@@ -11,7 +12,7 @@ import pytest
 from gate.admission.finding_ids import finding_ids
 from gate.errors import UsageError
 from gate.provenance.ledger import Ledger
-from gate.provenance.statements import Admission, Approval, Rejection, Revocation, Waiver, written
+from gate.provenance.statements import Admission, Approval, Erasure, Rejection, Revocation, Waiver, written
 from gate.provenance.trust import Untrusted
 from gate.snapshots.listing import find, listed
 from gate.snapshots.overview import shown
@@ -164,3 +165,22 @@ def test_a_damaged_policy_is_told_by_name(two: tuple[Admitted, Admitted]) -> Non
     path.write_bytes(b'{"rules": 7}')
     with pytest.raises(Damaged, match=about.policy):
         shown(Ledger(store), "harbour")
+
+
+def test_an_erasure_by_a_stranger_leads_away_from_nothing(admitted: Admit, people: People, tmp_path: Path) -> None:
+    rows = chats(3, 120)
+    one = admitted(write_rows(tmp_path / "data" / "train.jsonl", [*rows, rows[0]]).parent)
+    ledger = Ledger(Store(one.store))
+    before = shown(ledger, one.snapshot, people.trust)
+    assert before.findings
+    path = ledger.store.path(one.admission.findings, "parquet")
+    buffer = BytesIO()
+    pl.read_parquet(path).clear().write_parquet(buffer)
+    empty = ledger.store.put(buffer.getvalue(), "parquet")
+    about = Erasure(
+        examples=["8" * 64], objects={one.admission.findings: empty}, snapshots=[one.snapshot], why="hiding"
+    )
+    ledger.say(about, people.eve)
+    after = shown(ledger, one.snapshot, people.trust)
+    assert (after.findings, after.exclusions) == (before.findings, before.exclusions)
+    assert shown(ledger, one.snapshot).findings == {}, "nobody said whom to trust, so that everybody's word is shown"
