@@ -150,7 +150,7 @@ def runs(measured: Json) -> str:
         [
             one["run"],
             f"{one['seconds']} s",
-            f"{one['cpu_seconds']} s",
+            "" if one["cpu_seconds"] is None else f"{one['cpu_seconds']} s",
             ", ".join(map(str, one["all_seconds"])),
             f"{one['peak_bytes'] // MIB:,} MiB",
         ]
