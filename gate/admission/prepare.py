@@ -48,6 +48,9 @@ T = TypeVar("T")
 LARGE = 32 << 20
 """Bytes from which a file may be worth sharing out among the processes."""
 
+LITTLE = LARGE // 4
+"""Bytes up to which one process is enough."""
+
 
 class WorkerLost(GateError):
     """A worker process went without a word while data was read: nothing was judged."""
@@ -214,7 +217,7 @@ def prepare(
     slow = _slow(wanted, reading.folders)
     files = {reading.key(hashed, sources): (hashed, sources) for sources in datasets for hashed in sources.files}
     new = [_weight(hashed) for key, (hashed, _) in files.items() if reading.cache.get(key) is None]
-    if 0 < sum(new) <= LARGE // 4:
+    if 0 < sum(new) <= LITTLE:
         # Their imports begin at once, each in a worker, while it is still being found out what there is to do.
         for demand in wanted:
             if demand.key in slow:
@@ -234,7 +237,7 @@ def prepare(
             seconds[demand_of[part]] = seconds.get(demand_of[part], 0.0) + spent
 
     work = list(jobs.values())
-    little = sum(weight for _, weight in work) <= LARGE // 4
+    little = sum(weight for _, weight in work) <= LITTLE
     waiting = [_only(job, slow) for job, _ in work] if little else []
     waiting = [job for job in waiting if job.wanted]
     if waiting:
@@ -306,7 +309,7 @@ def _work(
         return
     total = sum(weight for _, weight in jobs)
     large = [job for job in jobs if job[1] > max(LARGE, total // engine.cores)]
-    if total <= LARGE // 4 and all(_harmless(job) for job, _ in jobs):
+    if total <= LITTLE and all(_harmless(job) for job, _ in jobs):
         # A process costs half a second of imports, in which this one has read little data and looked at it.
         done = 0
         for job, weight in jobs:
@@ -314,7 +317,7 @@ def _work(
             done += weight
             on_bytes(job.source.file, done, total)
         return
-    processes = min(engine.cores, len(jobs) if not large else engine.cores) if total > LARGE // 4 else 1
+    processes = min(engine.cores, len(jobs) if not large else engine.cores) if total > LITTLE else 1
     rows = [one for job, _ in jobs for one in job.wanted if load_check(one.check, job.folders).features is None]
     first = {one.check: one for one in rows}
     engine.widen(processes, warm, tuple(first.values()), reading.folders)

@@ -23,13 +23,10 @@ from gate.checks.presidio.documentation import is_documentation
 from gate.checks.presidio.engine import EngineName, Setup
 from gate.checks.presidio.entities import CODES, MODELS, PATTERNS, UNSCANNABLE
 from gate.checks.presidio.models import require
-from gate.checks.presidio.process import Filter, Plan, Span, analyze, plan
+from gate.checks.presidio.process import LANE, Filter, Plan, Span, analyze, plan
 from gate.data.masking import mask_value
 from gate.data.views import Frames
 from gate.errors import PolicyError
-
-LANE = "presidio"
-"""The worker that runs the default engine; engines with a model have one of their own, since they import torch."""
 
 FieldName = Literal["messages", "chosen", "rejected", "text", "tools", "meta"]
 

@@ -92,8 +92,20 @@ class Terminated(BaseException):
     """SIGTERM, raised so that workers are ended and temporary files removed."""
 
 
-def _terminate(number: int, frame: object) -> None:
-    raise Terminated
+_told: list[int] = []
+"""The signals that this process was sent."""
+
+
+def _interrupt(number: int, frame: object) -> None:
+    _told.append(number)
+    raise KeyboardInterrupt if number == signal.SIGINT else Terminated
+
+
+def _unraisable(lost: sys.UnraisableHookArgs) -> None:
+    """Libraries swallow what is raised where they call Python from C, and go on as if a pattern did not match. What
+    then goes wrong is told as what it is: an interruption."""
+    if not isinstance(lost.exc_value, KeyboardInterrupt | Terminated):
+        sys.__unraisablehook__(lost)
 
 
 def _end(what: str, code: int) -> None:
@@ -106,9 +118,17 @@ def main() -> None:
     """Run the command and exit with its code; a person's own mistake is told in a sentence, never a traceback."""
     # After Ctrl-C the process that cleans up behind workers says what it cleaned up, which is nobody's business.
     os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker")
-    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell may have it ignored
+        signal.signal(signal.SIGINT, _interrupt)
+    sys.unraisablehook = _unraisable
     try:
-        code = gate.main(standalone_mode=False)
+        try:
+            code = gate.main(standalone_mode=False)
+        except Exception as error:
+            if _told and not isinstance(error, click.exceptions.Abort | BrokenPipeError):
+                raise (KeyboardInterrupt if _told[-1] == signal.SIGINT else Terminated) from None
+            raise
     except (click.exceptions.Abort, KeyboardInterrupt):
         _end("interrupted", 130)
     except Terminated:

@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, BinaryIO, ParamSpec, TypeVar, get_args
 
 import polars as pl
@@ -19,7 +20,7 @@ from gate.admission.against import compared, counted, mark_old
 from gate.admission.bind import BoundRule, bind, placed
 from gate.admission.gate_files import judged
 from gate.admission.measure import is_known, profiled
-from gate.admission.prepare import Demand, Reading, demands, known, prepare
+from gate.admission.prepare import LITTLE, Demand, Reading, demands, known, prepare
 from gate.admission.profile import Profile, completed
 from gate.admission.result import FINDINGS, AdmissionResult, Comparison, FailOn
 from gate.admission.run import Ran, applied, findings_of, ordered, run_rules
@@ -28,6 +29,7 @@ from gate.admission.stored import StoredDataset
 from gate.admission.verdict import judge
 from gate.admission.waived import waived
 from gate.checks.base import Context, Measurement, no_reviews
+from gate.checks.presidio.process import LANE, begin
 from gate.data.columns import ColumnMap
 from gate.data.frame import KINDS, Kind
 from gate.data.read import no_dataset
@@ -37,6 +39,7 @@ from gate.folders import Folders
 from gate.policy.model import Policy
 from gate.policy.select import policy_for
 from gate.policy.settings import Settings, find_settings
+from gate.store.cache import Cache
 from gate.store.places import open_cache, size_limit
 from gate.verbs.base import Base, open_base, settled
 from gate.version import __version__
@@ -108,6 +111,19 @@ def check(
             else:
                 against, asked = open_base(os.fspath(base), [Path(path) for path in given], start, spool)
                 settings = against.settings
+            piped = stdin or sys.stdin.buffer
+
+            def gathered() -> list[Sources]:
+                sides = [gather(asked, spool, stdin=piped, threads=engine.cores)]
+                if against is not None:
+                    sides.append(gather(against.paths, spool, stdin=piped, threads=engine.cores, root=against.root))
+                if not _names(select) or "pii" in _names(select):
+                    _expect_presidio(sides, settings, engine, store)
+                return sides
+
+            # What is wrong with a policy is said before anything is read, so what comes on a pipe waits.
+            piped_in = any(os.fspath(path) == "-" for path in asked)
+            gathering = None if piped_in else _meanwhile(gathered)
             demanded = _demanded(settings, against, override, _names(select), _names(ignore))
             context = Context(engine, demanded.folders, reviews=no_reviews() if reviews is None else reviews)
             reading = Reading(
@@ -116,10 +132,7 @@ def check(
                 folders=demanded.folders,
                 cache=store,
             )
-            piped = stdin or sys.stdin.buffer
-            sides = [gather(asked, spool, stdin=piped, threads=engine.cores)]
-            if against is not None:
-                sides.append(gather(against.paths, spool, stdin=piped, threads=engine.cores, root=against.root))
+            sides = gathered() if gathering is None else _awaited(gathering)
             missing = _missing(demanded, sides, reading)
             _warm((bound for bound, demand in demanded.pairs if demand in missing), context)
             prepared = prepare(sides, missing, reading, engine, _told(on_stage))
@@ -132,8 +145,7 @@ def check(
             pairs = applied(demanded.pairs, dataset)
             profiling = engine.beside(profiled, demanded.profile, dataset, store)
             ran = run_rules(pairs, dataset, old, context, store, on_stage)
-            (done,) = as_they_end([profiling])
-            figures = done.result()
+            figures = _awaited(profiling)
             comparison, before, own = None, [], None
             if against is not None and old is not None:
                 before = run_rules(applied(demanded.pairs, old), old, None, context, store)
@@ -177,6 +189,37 @@ def check(
         folders=demanded.folders,
         applied=tuple(pairs),
     )
+
+
+def _meanwhile(function: Callable[[], T]) -> Future[T]:
+    """Do it in a thread that nobody waits for who has given up."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(function())
+        except BaseException as error:  # noqa: BLE001 - handed on by the future
+            future.set_exception(error)
+
+    Thread(target=run, daemon=True).start()
+    return future
+
+
+def _awaited(future: Future[T]) -> T:
+    """What comes of it; Ctrl-C is heard meanwhile."""
+    (done,) = as_they_end([future])
+    return done.result()
+
+
+def _expect_presidio(sides: Sequence[Sources], settings: Settings, engine: LocalEngine, store: Cache) -> None:
+    """Begin importing Presidio where a file is new, while the policies are still being read: most of a run in which
+    little has changed would be spent waiting for it. Which columns policies name is not known yet; where they do, it
+    may have been begun for nothing."""
+    folders = Folders(settings.folder)
+    usual = Reading(columns=settings.columns, keep_source=False, folders=folders, cache=store)
+    new = [file.bytes for side in sides for file in side.files if store.get(usual.key(file, side)) is None]
+    if 0 < sum(new) <= LITTLE:
+        engine.submit(LANE, begin)
 
 
 @dataclass(frozen=True, slots=True)

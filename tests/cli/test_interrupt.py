@@ -39,3 +39,26 @@ def test_a_run_that_is_told_to_end(
     assert [path.name for path in tmp_path.iterdir()] == ["data.jsonl"]
     _, alive = psutil.wait_procs(workers, timeout=10)
     assert alive == []
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_signal_that_a_library_swallows_is_told_as_that_and_not_as_what_it_broke(name: str, code: int) -> None:
+    """As pydantic does where it calls Python from Rust: the pattern then did not match."""
+    script = (
+        "import os, signal\n"
+        "import gate.cli as cli\n"
+        "from gate.errors import PolicyError\n"
+        "class Fragile:\n"
+        "    def __del__(self):\n"
+        f"        os.kill(os.getpid(), signal.{name})\n"
+        "        for _ in range(1000): pass\n"
+        "def run(**options):\n"
+        "    Fragile()\n"
+        "    raise PolicyError('string should match')\n"
+        "cli.gate.main = run\n"
+        "cli.main()\n"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert run.returncode == code, run.stderr
+    assert "Traceback" not in run.stderr
+    assert "should match" not in run.stderr

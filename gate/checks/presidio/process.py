@@ -13,13 +13,17 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from gate.checks.presidio.engine import LazyArtifacts, Setup, build
-from gate.checks.presidio.imports import SwallowedFailures
+from gate.checks.presidio.imports import SwallowedFailures, import_presidio
 from gate.checks.presidio.phone_recognizer import windowed
 from gate.checks.presidio.phones import Regions
 from gate.checks.presidio.prefilter import attainable, patterns_of
 
 if TYPE_CHECKING:
     from presidio_analyzer import AnalyzerEngine, EntityRecognizer, RecognizerResult
+
+LANE = "presidio"
+"""The worker that runs the default engine. Engines with a model have one of their own, since they import torch; so the
+imports of this one may begin before anything else is known."""
 
 LONG = 10_000
 """Characters from which a text is looked through in windows: Presidio compares each finding of a text with each other
@@ -145,6 +149,11 @@ def _analyzer(setup: Setup) -> Analyzer:
     }
     unsupported = tuple(sorted(floors.keys() - supported))
     return Analyzer(engine, failures, Plan(filters, unsupported, tuple(sorted(supported))), floors)
+
+
+def begin() -> None:
+    """Import Presidio."""
+    import_presidio(with_models=False)
 
 
 def plan(setup: Setup) -> Plan:
