@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time
 
-from gate.provenance.statements import written
-
 _LAST = time(23, 59, 59, 999999)
+
+
+def now() -> str:
+    """This moment, as statements write it."""
+    return written(datetime.now(UTC))
+
+
+def written(moment: datetime) -> str:
+    """A moment as statements write it (UTC, RFC 3339 with microseconds); it must know its time zone."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def moment(text: str, *, end_of_day: bool = False) -> str:

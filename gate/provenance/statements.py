@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Annotated, ClassVar, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gate.provenance.envelope import STATEMENT_TYPE, Envelope
+from gate.provenance.moments import now as now
+from gate.provenance.moments import written as written
 from gate.store.objects import Damaged
 from gate.version import __version__
 
@@ -227,16 +228,6 @@ class Statement:
     @property
     def kind(self) -> str:
         return self.about.kind
-
-
-def now() -> str:
-    """This moment, as statements write it."""
-    return written(datetime.now(UTC))
-
-
-def written(moment: datetime) -> str:
-    """A moment as statements write it; it must know its time zone."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def drafted(

@@ -133,6 +133,10 @@ class Cache:
             return None
         return Entry(key, manifest["meta"], parts)
 
+    def has(self, key: str) -> bool:
+        """Whether there is a manifest of that key: a hint, and no more."""
+        return self._manifest(key).exists()
+
     def verify(self, entry: Entry, names: Sequence[str] | None = None) -> bool:
         """Whether parts (all of them by default) are what was written; an entry with one that is not is dropped."""
         for part in entry.parts.values():

@@ -39,6 +39,7 @@ from gate.folders import Folders
 from gate.policy.model import Policy
 from gate.policy.select import policy_for
 from gate.policy.settings import Settings, find_settings
+from gate.provenance.moments import written
 from gate.store.cache import Cache
 from gate.store.places import open_cache, size_limit
 from gate.verbs.base import Base, open_base, settled
@@ -153,10 +154,7 @@ def check(
                 comparison = _comparison(against, dataset, old, ran, before, profiled(demanded.profile, old, store))
                 found = against.changes(find_settings(start), demanded.files)
                 own = judged(found, place=against.place(dataset.root))
-            if waivers:
-                from gate.provenance.statements import written
-
-                ran = waived(ran, waivers, written(started))
+            ran = waived(ran, waivers, written(started)) if waivers else ran
             dataset.root = _near(dataset.root)
     except BaseException:
         store.close()
@@ -217,7 +215,7 @@ def _expect_presidio(sides: Sequence[Sources], settings: Settings, engine: Local
     may have been begun for nothing."""
     folders = Folders(settings.folder)
     usual = Reading(columns=settings.columns, keep_source=False, folders=folders, cache=store)
-    new = [file.bytes for side in sides for file in side.files if store.get(usual.key(file, side)) is None]
+    new = [file.bytes for side in sides for file in side.files if not store.has(usual.key(file, side))]
     if 0 < sum(new) <= LITTLE:
         engine.submit(LANE, begin)
 
