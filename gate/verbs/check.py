@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, BinaryIO, ParamSpec, TypeVar, get_args
@@ -118,8 +119,8 @@ def check(
                 sides = [gather(asked, spool, stdin=piped, threads=engine.cores)]
                 if against is not None:
                     sides.append(gather(against.paths, spool, stdin=piped, threads=engine.cores, root=against.root))
-                if not _names(select) or "pii" in _names(select):
-                    _expect_presidio(sides, settings, engine, store)
+                if not _names(select):
+                    _expect_all(sides, settings, engine, store)
                 return sides
 
             # What is wrong with a policy is said before anything is read, so what comes on a pipe waits.
@@ -209,15 +210,16 @@ def _awaited(future: Future[T]) -> T:
     return done.result()
 
 
-def _expect_presidio(sides: Sequence[Sources], settings: Settings, engine: LocalEngine, store: Cache) -> None:
-    """Begin importing Presidio where a file is new, while the policies are still being read: most of a run in which
-    little has changed would be spent waiting for it. Which columns policies name is not known yet; where they do, it
-    may have been begun for nothing."""
+def _expect_all(sides: Sequence[Sources], settings: Settings, engine: LocalEngine, store: Cache) -> None:
+    """Begin importing what takes long (Presidio in its worker, SciPy here) where a little is new, while the policies
+    are still being read: most of such a run would be spent waiting for it. Which columns policies name is not known
+    yet; where they do, it may have been begun for nothing."""
     folders = Folders(settings.folder)
     usual = Reading(columns=settings.columns, keep_source=False, folders=folders, cache=store)
     new = [file.bytes for side in sides for file in side.files if not store.has(usual.key(file, side))]
     if 0 < sum(new) <= LITTLE:
         engine.submit(LANE, begin)
+        import_module("scipy.sparse.csgraph")
 
 
 @dataclass(frozen=True, slots=True)
