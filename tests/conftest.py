@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import settings as property_tests
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared" / "data"
@@ -20,6 +21,11 @@ _CACHE = tempfile.TemporaryDirectory(prefix="gate-test-cache-")
 os.environ["GATE_CACHE"] = _CACHE.name
 
 Gate = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+# How long an example takes says more of the machine than of the code; pytest bounds every test.
+property_tests.register_profile("gate", deadline=None)
+property_tests.load_profile("gate")
 
 
 @pytest.fixture(scope="session")
