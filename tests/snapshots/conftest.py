@@ -6,41 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from gate.provenance.keys import new_key, public_text
 from gate.verbs.admit import Admitted, admit
-from tests.snapshots.made import Admit, People
-
-POLICY = """
-version: 1
-name: quick
-description: Two rules that need no model
-min_examples: 100
-rules:
-  - id: structure
-    check: structure
-    severity: error
-    tolerate: 0.2
-    remedy: fix
-    why: Rows that cannot be read teach nothing.
-  - id: exact_duplicates
-    check: exact_duplicates
-    severity: error
-    tolerate: 0.2
-    remedy: drop
-    why: A row that comes twice counts double.
-"""
+from tests.snapshots.made import POLICY, Admit, People, make_people
 
 
 @pytest.fixture(scope="session")
 def people(tmp_path_factory: pytest.TempPathFactory) -> People:
-    folder = tmp_path_factory.mktemp("people")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GATE_KEYS", str(folder / "keys"))
-        ana, olga, ben, eve = (new_key(name) for name in ("ana", "olga", "ben", "eve"))
-    trusted = [(ana, "owner"), (olga, "owner"), (ben, "reviewer")]
-    lines = [f"  - {{name: {key.name}, public: {public_text(key.public)}, roles: [{role}]}}\n" for key, role in trusted]
-    (folder / "trust.yaml").write_text("keys:\n" + "".join(lines), encoding="utf-8")
-    return People(ana, olga, ben, eve, folder / "trust.yaml", folder / "keys")
+    return make_people(tmp_path_factory.mktemp("people"))
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gate.provenance.keys import PrivateKey
+import pytest
+
+from gate.provenance.keys import PrivateKey, new_key, public_text
 from gate.provenance.ledger import Ledger
 from gate.provenance.statements import Approval, Statement
 from gate.provenance.trust import Trust, load_trust
@@ -34,6 +36,26 @@ WORDS = [
     "hull",
 ]
 
+POLICY = """
+version: 1
+name: quick
+description: Two rules that need no model
+min_examples: 100
+rules:
+  - id: structure
+    check: structure
+    severity: error
+    tolerate: 0.2
+    remedy: fix
+    why: Rows that cannot be read teach nothing.
+  - id: exact_duplicates
+    check: exact_duplicates
+    severity: error
+    tolerate: 0.2
+    remedy: drop
+    why: A row that comes twice counts double.
+"""
+
 Admit = Callable[..., Admitted]
 
 
@@ -51,6 +73,17 @@ class People:
     @property
     def trust(self) -> Trust:
         return load_trust(self.trust_file)
+
+
+def make_people(folder: Path) -> People:
+    """Make the keys of four people, and a trust file that says whose word counts."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GATE_KEYS", str(folder / "keys"))
+        ana, olga, ben, eve = (new_key(name) for name in ("ana", "olga", "ben", "eve"))
+    trusted = [(ana, "owner"), (olga, "owner"), (ben, "reviewer")]
+    lines = [f"  - {{name: {key.name}, public: {public_text(key.public)}, roles: [{role}]}}\n" for key, role in trusted]
+    (folder / "trust.yaml").write_text("keys:\n" + "".join(lines), encoding="utf-8")
+    return People(ana, olga, ben, eve, folder / "trust.yaml", folder / "keys")
 
 
 def chats(seed: int, count: int, words: int = 12) -> list[dict[str, str]]:

@@ -1,0 +1,26 @@
+"""The end of a trainer's script: the best checkpoint becomes the candidate, and the books are closed."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from gate.training.events import Events
+from gate.training.run_file import Run
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase, Trainer
+
+    from gate.training.accounting import Account
+
+
+def finish(run: Run, trainer: Trainer, tokenizer: PreTrainedTokenizerBase, account: Account, events: Events) -> None:
+    """Write `candidate/` from the model as the trainer left it (the best checkpoint, which it loads at the end), close
+    the row accounting, and say how training ended."""
+    from gate.training.saving import save_candidate
+
+    state = trainer.state
+    account.after_training(run, state)
+    if os.environ.get("RANK", "0") == "0":
+        save_candidate(trainer.accelerator.unwrap_model(trainer.model), tokenizer, run)
+    events.say("stage", name="saved")
