@@ -1,0 +1,77 @@
+"""Reinforcement learning from a reward model: several answers are drawn for each prompt, and those that score above the
+others of their prompt become likelier, without going far from the base.
+
+RLOO (Ahmadian et al. 2024) or GRPO (Shao et al. 2024); the reward model is the folder that `reward` made.
+
+Started by `gate train`, which wrote the run's file:  accelerate launch trainers/rl.py RUN/run.json
+"""
+
+from __future__ import annotations
+
+import sys
+
+import gate
+from gate.training.arguments import training_arguments
+from gate.training.callbacks import callbacks
+from gate.training.finish import finish
+from gate.training.guards import guarded
+from gate.training.methods import trainable_parameters, with_method
+from gate.training.model import load_model, load_tokenizer
+from gate.training.preference_models import reward_of
+from gate.training.prepared import prepared
+from gate.training.rows import training_rows
+from gate.training.session import session
+from gate.training.tokens import prompt_tokens
+
+
+def main(path: str) -> None:
+    """Train a candidate as `run.json` says."""
+    with session(path) as (run, events):
+        if run.recipe.objective == "rloo":
+            from trl import RLOOConfig as Config
+            from trl import RLOOTrainer as Trainer
+        else:
+            from trl import GRPOConfig as Config
+            from trl import GRPOTrainer as Trainer
+
+        # --- Rows: approved snapshots, and nothing else ---
+        events.say("stage", name="data")
+        opened = [
+            (use, gate.open_snapshot(use.snapshot, store=run.store, trust=run.trust, trust_revision=run.trust_revision))
+            for use in run.snapshots
+        ]
+        rows = training_rows(run, opened)
+
+        # --- Tokens, and what becomes of every row ---
+        tokenizer = load_tokenizer(run)
+        tokens = prompt_tokens(rows, tokenizer, run)
+        tokens.account.settle(run, events)
+
+        # --- Model, and the one that judges its answers ---
+        events.say("stage", name="model")
+        model = with_method(load_model(run, tokenizer), run)
+        trainable, total = trainable_parameters(model)
+        events.say("parameters", trainable=trainable, total=total)
+        reward = reward_of(run, tokenizer)
+
+        # --- Trainer ---
+        trainer = guarded(prepared(Trainer))(
+            run=run,
+            events=events,
+            model=model,
+            reward_funcs=reward,
+            args=training_arguments(run, Config),
+            train_dataset=tokens.train,
+            eval_dataset=tokens.validation,
+            processing_class=tokenizer,
+            callbacks=callbacks(run, tokenizer, rows, events),
+        )
+
+        # --- Train, and keep the best ---
+        events.say("stage", name="training")
+        trainer.train(resume_from_checkpoint=run.resume)
+        finish(run, trainer, tokenizer, tokens.account, events)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
