@@ -140,7 +140,7 @@ class Recipe(Part):
     """Of the computation. auto: bf16 where the device has it, else fp32."""
     checkpoint_activations: bool = False
     """Recompute activations in the backward pass: less memory, about a third more time."""
-    seed: Count = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0  # numpy takes no larger one
     """Of everything that is drawn: order, dropout, initial weights, canaries, samples."""
 
     # Rows
