@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import os
 import signal
 import sys
+import threading
 from importlib import import_module
+from typing import NoReturn
 
 import click
 
@@ -31,6 +35,7 @@ COMMANDS = {
     "sql": ("gate.cli.sql", "Ask the store in SQL: examples, findings, snapshots, statements are views."),
     "store": ("gate.cli.store", "Look after the store: list it, check it, clear it up, move it to another machine."),
     "trace": ("gate.cli.trace", "Tell an example's life: files, findings, snapshots, erasures."),
+    "train": ("gate.cli.train", "Train a candidate on approved snapshots, and sign what it was made of."),
     "verify": ("gate.cli.verify", "Check every byte, signature, date and count that something rests on."),
     "waive": ("gate.cli.waive", "Waive findings of a rule until a date: a signed exception, with a reason."),
 }
@@ -115,7 +120,19 @@ def _end(what: str, code: int) -> None:
 
 
 def main() -> None:
-    """Run the command and exit with its code; a person's own mistake is told in a sentence, never a traceback."""
+    """The command `gate`: run it, and end the process."""
+    try:
+        run()
+    except SystemExit as end:
+        _leave(end.code if isinstance(end.code, int) else 0)
+
+
+def run() -> None:
+    """Run the command; a person's own mistake is told in a sentence, never a traceback.
+
+    Raises:
+        SystemExit: always, with the command's code.
+    """
     # After Ctrl-C the process that cleans up behind workers says what it cleaned up, which is nobody's business.
     os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker")
     signal.signal(signal.SIGTERM, _interrupt)
@@ -156,3 +173,17 @@ def main() -> None:
         )
         code = 4
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _leave(code: int) -> NoReturn:
+    """Exit as Python does, threads awaited and exit functions run, but without taking frames and modules apart one by
+    one: that took 0.15 to 0.25 s after 200,000 rows, and the system gives the memory back at once."""
+    threading._shutdown()  # type: ignore[attr-defined]  # as the interpreter's own end begins
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = 141
+    with contextlib.suppress(OSError):
+        sys.stderr.flush()
+    os._exit(code)

@@ -34,6 +34,7 @@ SAYS: dict[str, tuple[Role, ...]] = {
     "revocation": ("owner", "reviewer"),
     "ref": ("owner", "release"),
     "review": ROLES,
+    "training": ROLES,
 }
 """Who may say what: a kind of statement, and the roles of which its author needs one. Approvals need one of those that
 are demanded of what they approve; who may approve may also reject and revoke."""
