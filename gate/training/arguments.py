@@ -176,6 +176,7 @@ def _of_the_objective(recipe: Recipe) -> dict[str, Value]:
     """What only trl's configurations have."""
     said: dict[str, Value] = {
         "max_length": None,  # rows are cut, and counted, before the trainer sees them; trl's own default is 1,024
+        "packing": recipe.packing,
         "beta": recipe.beta,
         # trl switches all dropout off for some objectives, and a recipe's `dropout` would be a lie.
         "disable_dropout": recipe.method not in LORA_FAMILY or recipe.dropout == 0,

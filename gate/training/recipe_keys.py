@@ -182,6 +182,12 @@ def _of_the_batch(recipe: Recipe) -> Iterator[Problem]:
             f"write `device_batch: {fit}`, or `batch: {up}`",
             ("batch",),
         )
+    if recipe.objective == "kto" and recipe.device_batch < 2:
+        yield Problem(
+            "device_batch",
+            "kto estimates how far the model has gone on mismatched pairs within a batch, and one example makes none",
+            "write `device_batch: 2` or more",
+        )
     if recipe.objective in _ONLINE and recipe.batch % recipe.generations:
         up = -(-recipe.batch // recipe.generations) * recipe.generations
         yield Problem(
