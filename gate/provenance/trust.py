@@ -35,6 +35,7 @@ SAYS: dict[str, tuple[Role, ...]] = {
     "ref": ("owner", "release"),
     "review": ROLES,
     "training": ROLES,
+    "release": ROLES,
 }
 """Who may say what: a kind of statement, and the roles of which its author needs one. Approvals need one of those that
 are demanded of what they approve; who may approve may also reject and revoke."""

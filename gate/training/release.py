@@ -1,0 +1,207 @@
+"""The forms that a trained model is released in, and what it takes that a form counts as the model it was made of.
+
+The work is done by processes of its own (`gate.training.release_worker`), which read `job.json`: one makes the form and
+writes down the logits of the candidate, a fresh one loads the form and compares. What stands here is shared by them and
+by gate's own process, and imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gate.errors import GateError, UsageError
+from gate.training.recipe import LORA_FAMILY
+from gate.training.run_file import Digest
+
+Form = Literal["adapter", "merged", "gguf", "onnx"]
+Combination = Literal["cat", "svd", "linear", "ties"]
+Kind = Literal["causal", "classifier"]
+
+FORMS: dict[Form, str] = {
+    "adapter": "the trained adapter, to be loaded beside its base (peft)",
+    "merged": "one whole model in safetensors (transformers)",
+    "gguf": "one file for llama.cpp and what builds on it",
+    "onnx": "a graph for ONNX Runtime",
+}
+QUANTISATIONS: dict[Form, tuple[str, ...]] = {
+    "adapter": (),
+    "merged": ("fp32", "fp16", "bf16"),
+    "gguf": ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0"),
+    "onnx": ("int8",),
+}
+"""What `--quantise` may say for each form; without it: gguf f16, the others as the weights are."""
+COMBINATIONS: dict[Combination, str] = {
+    "cat": "the exact weighted sum of the updates; the rank is the sum of the ranks",
+    "svd": "the weighted sum, cut to the greatest rank among them",
+    "linear": "weighted sums of the factors A and B; rough, and for equal ranks only",
+    "ties": "TIES (Yadav et al. 2023): the larger half of each update, signs agreed upon; for equal ranks only",
+}
+
+UNMERGEABLE = {
+    "prefix": "it learns keys and values that stand before the prompt, which are no change to any weight",
+    "ptuning": "it learns vectors that stand before the prompt, which are no change to any weight",
+    "adapter": "its bottleneck layers are non-linear and stand between those of the base, so that no weight holds them",
+}
+"""Why a method cannot be merged."""
+
+COARSENESS: dict[str, float] = {
+    "same": 1e-6,
+    "fp32": 1e-4, "f32": 1e-4,
+    "fp16": 1e-2, "f16": 1e-2,
+    "bf16": 5e-2,
+    "q8_0": 5e-2,
+    "q5_1": 0.3, "q5_0": 0.3, "q4_1": 0.5, "q4_0": 0.5,
+    "int8": 0.5, "nf4": 0.5,
+}  # fmt: skip
+"""How far logits may move, as a share of the candidate's largest: a few times what was measured on the tiny base
+(docs/release.md), so that a mistake (a tensor left out, rows in another order, heads permuted) fails and rounding does
+not. For coarse quantisations it is no statement about quality: what was quantised is evaluated as such."""
+
+
+class NotTheSame(GateError):
+    """The form is not the model that it was made of: nothing was released."""
+
+    exit_code = 1
+
+
+class Unmergeable(GateError):
+    """The method's result cannot be had in this form."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Ingredient(_Part):
+    """A candidate that goes into the form, its files verified."""
+
+    name: str
+    folder: str
+    """Absolute; holds nothing but verified files."""
+    method: str
+    weight: float = 1.0
+
+
+class Job(_Part):
+    """`job.json`: what the processes that make and check a form are told."""
+
+    format: Literal[1] = 1
+    form: Form
+    quantise: str | None = None
+    combine: Combination = "cat"
+    kind: Kind
+    ingredients: list[Ingredient] = Field(min_length=1)
+    base: str
+    """The base's folder, absolute; holds nothing but verified files."""
+    bits: Literal["none", "nf4", "int8"] = "none"
+    """How the base was kept in memory while the candidate was trained and evaluated."""
+    double_quantisation: bool = True
+    remote_code: bool = False
+    tolerance: Annotated[float, Field(gt=0)] | None = None
+    """Of logits, absolute; None: by `COARSENESS`."""
+    prompts: list[str] = Field(min_length=1)
+    work: str
+    """Absolute: `form/` is made in it, and what the processes tell one another lies beside that."""
+
+    @property
+    def combined(self) -> bool:
+        """Whether weights other than one candidate's own go into the form."""
+        return len(self.ingredients) > 1 or self.ingredients[0].weight != 1.0
+
+
+class Made(_Part):
+    """`made.json`: what the process that made the form tells."""
+
+    largest: float
+    """Of the candidate's logits, absolute."""
+    dtype: str
+    """Of the base's weights: `float32`, `bfloat16`…"""
+    full_precision: float | None = None
+    """The largest difference of logits between the candidate on its quantised base and on the one in full precision;
+    None where the base was never quantised, or the form leaves it quantised."""
+    notes: list[str] = []
+    """Sentences for people."""
+
+
+class Compared(_Part):
+    """`compared.json`: what the fresh process found."""
+
+    difference: float
+    """The largest of any logit, absolute."""
+    tolerance: float
+    agreement: float
+    """The share of positions at which both find the same token (or class) likeliest."""
+    divergence: float
+    """Mean KL(candidate || form) over positions, in nats."""
+    prompts: int
+    positions: int
+
+
+def check_request(form: Form, quantise: str | None, methods: list[str], kind: Kind, combined: bool) -> None:
+    """That such a form can be had of such candidates, before anything is loaded.
+
+    Raises:
+        UsageError: the form does not know the quantisation.
+        Unmergeable: the method cannot be had in this form.
+    """
+    known = QUANTISATIONS[form]
+    if quantise is not None and quantise not in known:
+        said = f"--quantise takes {', '.join(known)} for {form}" if known else "leave --quantise out"
+        raise UsageError(f"{form} cannot be quantised as {quantise!r}", remedy=said)
+    if combined and (others := [each for each in methods if each not in LORA_FAMILY or each == "dora"]):
+        why = {"dora": "DoRA's magnitudes do not add up"}.get(others[0], "it is no LoRA")
+        raise Unmergeable(
+            f"a candidate trained by {others[0]} cannot be merged with weights: {why}",
+            remedy="merge candidates that were trained by lora, rslora or qlora on one base",
+        )
+    for method in methods:
+        if form == "adapter" and method in ("full", "head"):
+            raise Unmergeable(
+                f"there is no adapter: {method} training changes the model's own weights",
+                remedy="export it as merged, which is the whole model",
+            )
+        if form != "adapter" and method in UNMERGEABLE:
+            raise Unmergeable(
+                f"a candidate trained by {method} cannot be merged: {UNMERGEABLE[method]}",
+                remedy="export it as adapter, and load it beside its base",
+            )
+    if form == "gguf" and kind != "causal":
+        raise Unmergeable(
+            "GGUF is for models that continue text, and this one classifies", remedy="export it as onnx or merged"
+        )
+
+
+def tolerance(job: Job, made: Made) -> float:
+    """The largest difference of logits that is allowed: what was asked for, else the coarsest thing that lies between
+    candidate and form (`COARSENESS`), times the candidate's largest logit."""
+    if job.tolerance is not None:
+        return job.tolerance
+    stored = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16"}.get(made.dtype, "bf16")
+    steps = ["same" if job.form == "adapter" and not job.combined else stored]
+    if quantise := quantisation_of(job.form, job.quantise):
+        steps.append(quantise)
+    if made.full_precision is not None:
+        steps.append(job.bits if job.bits == "nf4" else "int8")
+    return max(COARSENESS[step] for step in steps) * made.largest
+
+
+def quantisation_of(form: Form, quantise: str | None) -> str | None:
+    """How the form's weights are kept, where that is not as they were."""
+    return quantise or ("f16" if form == "gguf" else None)
+
+
+class Trouble(_Part):
+    """`error.json`: why a process gave up, where a person can do something about it."""
+
+    code: str
+    what: str
+    where: str | None = None
+    remedy: str | None = None
+
+
+__all__ = [
+    "COARSENESS", "COMBINATIONS", "FORMS", "QUANTISATIONS", "Combination", "Compared", "Digest", "Form", "Ingredient",
+    "Job", "Kind", "Made", "NotTheSame", "Trouble", "Unmergeable", "check_request", "quantisation_of", "tolerance",
+]  # fmt: skip

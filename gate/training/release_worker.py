@@ -1,0 +1,110 @@
+"""The processes of an export:  python -m gate.training.release_worker make|compare WORK/job.json
+
+`make` writes the form and the candidate's logits; `compare`, started afresh, loads nothing but the form (and, for an
+adapter, its base) and says how far its logits are from those.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from pathlib import Path
+
+from gate.errors import GateError, InputError
+from gate.store.files import refused
+from gate.training.release import Job, Made, Trouble, tolerance
+from gate.training.release_forms import write_adapter, write_merged
+from gate.training.release_gguf import reload_gguf, write_gguf
+from gate.training.release_logits import Forward, compare, keep, of_model, token_ids
+from gate.training.release_models import (
+    dtype_of,
+    is_adapter,
+    load_base,
+    load_combined,
+    load_reference,
+    load_tokenizer,
+    load_whole,
+)
+from gate.training.release_onnx import reload_onnx, write_onnx
+from gate.training.release_process import COMPARED, ERROR, MADE
+
+LOGITS = "logits.safetensors"
+FORM = "form"
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def make(job: Job) -> None:
+    """Write the candidate's logits and the form."""
+    work = Path(job.work)
+    target = work / FORM
+    target.mkdir()
+
+    # --- The candidate, as it was trained and evaluated ---
+    reference = load_reference(job, bits=job.bits)
+    ids = token_ids(job, load_tokenizer(job))
+    largest = keep(work / LOGITS, ids, of_model(reference))
+    dtype = "float32" if job.bits != "none" else dtype_of(reference)
+    del reference
+
+    # --- What merging into the full-precision base, which is the only one that is merged into, changes already ---
+    full_precision = None
+    if job.bits != "none" and job.form != "adapter" and is_adapter(Path(job.ingredients[0].folder)):
+        unquantised = load_combined(job)
+        dtype = dtype_of(unquantised)
+        full_precision = compare(work / LOGITS, of_model(unquantised), 1.0).difference
+        del unquantised
+
+    # --- The form ---
+    writers = {"adapter": write_adapter, "merged": write_merged, "gguf": write_gguf, "onnx": write_onnx}
+    notes = writers[job.form](job, target) or []
+    made = Made(largest=largest, dtype=dtype, full_precision=full_precision, notes=notes)
+    (work / MADE).write_text(made.model_dump_json(), "utf-8")
+
+
+def check(job: Job) -> None:
+    """Load the form, and compare."""
+    work = Path(job.work)
+    made = Made.model_validate_json((work / MADE).read_bytes())
+    compared = compare(work / LOGITS, _reloaded(job, work / FORM), tolerance(job, made))
+    (work / COMPARED).write_text(compared.model_dump_json(), "utf-8")
+
+
+def _reloaded(job: Job, folder: Path) -> Forward:
+    if job.form == "onnx":
+        return reload_onnx(folder)
+    if job.form == "gguf":
+        return of_model(reload_gguf(folder))
+    if job.form == "merged":
+        return of_model(load_whole(folder, job))
+    from peft import PeftModel
+
+    return of_model(PeftModel.from_pretrained(load_base(job, bits=job.bits), folder).eval())
+
+
+def main(step: str, path: str) -> int:
+    """Do one step. What a person can mend is written to `error.json`; anything else is a crash, with its traceback."""
+    job = Job.model_validate_json(Path(path).read_bytes())
+    try:
+        {"make": make, "compare": check}[step](job)
+        return 0
+    except GateError as error:
+        trouble = Trouble(code=type(error).__name__, what=error.what, where=error.where, remedy=error.remedy)
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        full = refused(error, Path(job.work) / FORM)
+        trouble = Trouble(code="StoreError", what=full.what, remedy="make room, or name another place with --out")
+    except Exception as error:
+        # safetensors and ONNX Runtime have errors of their own for a disk that is full.
+        if not any(f"os error {code}" in str(error) or os.strerror(code) in str(error) for code in _FULL):
+            raise
+        trouble = Trouble(
+            code="StoreError", what="there is no room left", remedy="make room, or name another place with --out"
+        )
+    (Path(job.work) / ERROR).write_text(trouble.model_dump_json(), "utf-8")
+    return InputError.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], sys.argv[2]))
