@@ -34,13 +34,13 @@ Run = Callable[..., Done]
 @pytest.fixture
 def gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs `gate` in an empty folder, in this process: its start is tested elsewhere, and takes a second."""
-    from gate.cli import main
+    from gate.cli import run as command
 
     def run(*arguments: str) -> Done:
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(sys, "argv", ["gate", *arguments])
         with pytest.raises(SystemExit) as ended:
-            main()
+            command()
         out, err = capsys.readouterr()
         return Done(int(str(ended.value.code)), out, err)
 
