@@ -22,7 +22,7 @@ from gate.policy.invalid import Location, nearest, place_of, policy_error
 from gate.policy.load import is_file_name
 from gate.policy.model import Place
 from gate.policy.yaml_file import YamlFile, parse_yaml, read_yaml
-from gate.training.recipe import SCRIPTS, Ewc, Monitor, Objective, Recipe, Replay
+from gate.training.recipe import Ewc, Monitor, Recipe, Replay
 from gate.training.recipe_keys import known, needed, problems
 
 FOLDER = "trainers/recipes"
@@ -161,21 +161,6 @@ def load_recipe(
 def recipe_names(folders: Folders) -> list[str]:
     """The recipes that there are, sorted."""
     return folders.names(FOLDER, ".yaml")
-
-
-def find_script(objective: Objective, folders: Folders) -> Path:
-    """The trainer's script for an objective, the user's own first.
-
-    Raises:
-        PolicyError: there is none.
-    """
-    relative = f"trainers/{SCRIPTS[objective]}.py"
-    path = folders.find(relative)
-    if path is None:
-        raise PolicyError("the trainer's script is not there", where=relative, remedy="install gate anew")
-    if not folders.holds(path):
-        raise PolicyError("the script leads out of the repository", where=relative, remedy="put the file into it")
-    return path
 
 
 @dataclass(slots=True)

@@ -25,7 +25,7 @@ METHODS: Mapping[str, tuple[Method, ...]] = {
     "bottleneck": ("adapter",),
     "quantisation": tuple(each for each in _ALL_METHODS if each != "full"),
     "double_quantisation": tuple(each for each in _ALL_METHODS if each != "full"),
-    "freeze_layers": ("full",),
+    "freeze_layers": ("full", *LORA_FAMILY, "ia3"),
     "layer_decay": ("full", *LORA_FAMILY, "ia3"),
     "kl": (*LORA_FAMILY, "prefix", "ptuning", "ia3", "adapter"),
     "l2sp": ("full", *LORA_FAMILY, "ia3"),
@@ -62,11 +62,16 @@ OFF: Mapping[str, object] = {
 }
 """What a key says when it asks for nothing; for those whose default is None that is None."""
 
+_NOT_WITH: Mapping[str, tuple[Method, ...]] = {
+    "packing": ("prefix", "ptuning"),
+    "checkpoint_activations": ("prefix",),
+}
+"""What every method knows, and some cannot do."""
+
 _WHY: Mapping[str, str] = {
     "kl": "the base is the model with its adapter off, and here nothing can be switched off; use `l2sp` or `ewc`",
     "quantisation": "a base that is trained cannot be quantised; use `method: qlora`",
     "double_quantisation": "a base that is trained cannot be quantised; use `method: qlora`",
-    "freeze_layers": "all of the base stays as it is under this method; use `recipe: frozen`",
 }
 
 NO_ADAPTER_LAYERS = (
@@ -149,6 +154,14 @@ def _of_the_method(recipe: Recipe) -> Iterator[Problem]:
             "write `quantisation: nf4`, or `method: lora` over a base as you want it",
             ("method",),
         )
+    for key, methods in _NOT_WITH.items():
+        if recipe.method in methods and getattr(recipe, key):
+            yield Problem(
+                key,
+                f"does not go with `method: {recipe.method}`, which puts vectors of its own before every sequence",
+                f"write `{key}: false`, or use lora",
+                ("method",),
+            )
 
 
 def _unknown(recipe: Recipe, written: Collection[str]) -> Iterator[Problem]:
