@@ -12,11 +12,12 @@ import sys
 import gate
 from gate.training.arguments import training_arguments
 from gate.training.callbacks import callbacks
+from gate.training.classes import class_scores
 from gate.training.finish import finish
 from gate.training.guards import guarded
 from gate.training.methods import trainable_parameters, with_method
 from gate.training.model import load_model, load_tokenizer
-from gate.training.prepared import accuracy
+from gate.training.prepared import prepared
 from gate.training.rows import training_rows
 from gate.training.session import session
 from gate.training.tokens import class_tokens
@@ -42,12 +43,12 @@ def main(path: str) -> None:
 
         # --- Model: the base with an output for each class ---
         events.say("stage", name="model")
-        model = with_method(load_model(run, tokenizer, kind="classifier"), run)
+        model = with_method(load_model(run, tokenizer, kind="classifier", labels=tokens.classes), run)
         trainable, total = trainable_parameters(model)
         events.say("parameters", trainable=trainable, total=total)
 
         # --- Trainer ---
-        trainer = guarded(Trainer)(
+        trainer = guarded(prepared(Trainer))(
             run=run,
             events=events,
             model=model,
@@ -56,7 +57,7 @@ def main(path: str) -> None:
             eval_dataset=tokens.validation,
             processing_class=tokenizer,
             data_collator=DataCollatorWithPadding(tokenizer),
-            compute_metrics=accuracy,
+            compute_metrics=class_scores,
             callbacks=callbacks(run, tokenizer, rows, events),
         )
 

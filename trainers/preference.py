@@ -62,7 +62,7 @@ def main(path: str) -> None:
             run=run,
             events=events,
             model=model,
-            args=training_arguments(run, Config, max_length=None),
+            args=training_arguments(run, Config),
             train_dataset=tokens.train,
             eval_dataset=tokens.validation,
             processing_class=tokenizer,

@@ -49,7 +49,7 @@ def main(path: str) -> None:
             run=run,
             events=events,
             model=model,
-            args=training_arguments(run, SFTConfig, max_length=None),
+            args=training_arguments(run, SFTConfig, padding_free=run.recipe.packing),
             train_dataset=tokens.train,
             eval_dataset=tokens.validation,
             processing_class=tokenizer,

@@ -51,7 +51,7 @@ def main(path: str) -> None:
             run=run,
             events=events,
             model=model,
-            args=training_arguments(run, RewardConfig, max_length=None),
+            args=training_arguments(run, RewardConfig),
             train_dataset=tokens.train,
             eval_dataset=tokens.validation,
             processing_class=tokenizer,
