@@ -1,0 +1,206 @@
+"""Conversations as text, with the stretches that the assistant wrote: what is learned, and no character more.
+
+Where the template says itself what is generated (`{% generation %}`), its word counts. Otherwise a turn begins where
+the conversation up to it, rendered with a generation prompt, ends. That this is a prefix of the whole is checked for
+every turn of every conversation; a template for which it is none is refused, because a mask beside the answer teaches
+something else without anybody noticing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from gate.training.rows import Message, Row
+from gate.training.template import Json, Template, TemplateError, TemplateRefusal
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A conversation as the template writes it."""
+
+    text: str
+    spans: tuple[tuple[int, int], ...]
+    """Characters (from, to) of each of the assistant's turns: from its first character to where the next turn begins.
+    What of that is learned ends with its end-of-turn token (gate.training.encoding)."""
+
+
+def rendered(row: Row, template: Template) -> Rendered:
+    """A chat example as text and the assistant's turns in it.
+
+    Raises:
+        TemplateError: the template fails on it, or does not say where the turns are.
+    """
+    messages, tools = template_messages(row.messages, row), tools_of(row)
+    try:
+        try:
+            return _located(messages, tools, template, row)
+        except TemplateRefusal:
+            if not (plain := _with_plain_arguments(row)):
+                raise
+            return _located(plain, tools, template, row)
+    except TemplateRefusal as refusal:
+        raise _refused(row, refusal) from None
+
+
+def prompt_text(messages: Sequence[Message], row: Row, template: Template) -> str:
+    """A conversation up to an answer, ending with the generation prompt.
+
+    Raises:
+        TemplateError: the template fails on it.
+    """
+    try:
+        return template.render(template_messages(messages, row), tools_of(row), prompt=True)
+    except TemplateRefusal as refusal:
+        raise _refused(row, refusal) from None
+
+
+def whole_text(messages: Sequence[Message], row: Row, template: Template) -> str:
+    """A conversation that ends with an answer.
+
+    Raises:
+        TemplateError: the template fails on it.
+    """
+    try:
+        return template.render(template_messages(messages, row), tools_of(row))
+    except TemplateRefusal as refusal:
+        raise _refused(row, refusal) from None
+
+
+def template_messages(messages: Sequence[Message], row: Row) -> list[dict[str, Json]]:
+    """Messages as templates take them: without empty fields, tool calls as objects with their arguments unpacked
+    (transformers' convention), content of a mere tool call as the empty text.
+
+    Raises:
+        TemplateError: tool calls that are no JSON list.
+    """
+    made: list[dict[str, Json]] = []
+    for message in messages:
+        one: dict[str, Json] = {"role": message["role"], "content": message.get("content") or ""}
+        one |= {key: value for key in ("name", "tool_call_id") if (value := message.get(key)) is not None}
+        if calls := message.get("tool_calls"):
+            one["tool_calls"] = [_unpacked(call) for call in _listed(calls, "tool calls", row)]
+        made.append(one)
+    return made
+
+
+def tools_of(row: Row) -> list[Json] | None:
+    """The tools that a conversation may call, or None.
+
+    Raises:
+        TemplateError: they are no JSON list.
+    """
+    return _listed(row.tools, "tools", row) or None if row.tools else None
+
+
+def _located(messages: list[dict[str, Json]], tools: list[Json] | None, template: Template, row: Row) -> Rendered:
+    turns = [at for at, message in enumerate(messages) if message["role"] == "assistant"]
+    if template.marks:
+        text, spans = template.marked(messages, tools)
+        if len(spans) < len(turns) or any(start >= end for start, end in spans):
+            raise TemplateError(
+                f"the template marks {len(spans)} of its {len(turns)} answers as generated",
+                where=f"row {row.id[:12]}",
+                remedy="put {% generation %} around what the assistant writes in every turn, tool calls too",
+            )
+        return Rendered(text, tuple(spans))
+    text = template.render(messages, tools)
+    return Rendered(text, tuple(_turn(at, text, messages, tools, template, row) for at in turns))
+
+
+def _turn(
+    at: int, text: str, messages: list[dict[str, Json]], tools: list[Json] | None, template: Template, row: Row
+) -> tuple[int, int]:
+    """Where the turn `at` of a conversation stands in its text."""
+    head = template.render(messages[:at], tools, prompt=True)
+    if not text.startswith(head) or len(head) >= len(text):
+        raise _unlocatable(at, row)
+    if at == len(messages) - 1:
+        return len(head), len(text)
+    until = template.render(messages[: at + 1], tools)
+    if text.startswith(until) and len(until) > len(head):
+        return len(head), len(until)
+    # A template may write the last turn in another way than earlier ones (with an empty thought, say). An earlier
+    # one is found where it stands verbatim: right after the generation prompt, and right before a special token.
+    content = str(messages[at]["content"]).strip()
+    start = len(head) + len(text[len(head) :]) - len(text[len(head) :].lstrip())
+    after = start + len(content)
+    ends = [token for token in _strings(template) if text.startswith(token, after)]
+    if not content or "tool_calls" in messages[at] or not text.startswith(content, start) or not ends:
+        raise _unlocatable(at, row)
+    return len(head), after + max(map(len, ends))
+
+
+def _strings(template: Template) -> list[str]:
+    tokens = [each for value in template.special.values() for each in ([value] if isinstance(value, str) else value)]
+    return [token for token in tokens if token]
+
+
+def _unlocatable(at: int, row: Row) -> TemplateError:
+    return TemplateError(
+        f"the template writes the messages before answer {at + 1} in another way than in the whole conversation, so "
+        "that nobody can say which tokens the assistant wrote",
+        where=f"row {row.id[:12]}",
+        remedy="name a template that marks them with {% generation %} … {% endgeneration %} (--chat-template FILE)",
+    )
+
+
+def _refused(row: Row, refusal: TemplateRefusal) -> TemplateError:
+    roles = " ".join(str(message["role"]) for message in [*row.messages, *row.chosen[:1]])[:200]
+    return TemplateError(
+        f"the chat template fails on this conversation ({roles}): {refusal}",
+        where=f"row {row.id[:12]}",
+        remedy="name a template that takes it (--chat-template FILE), or mend the data and admit it anew",
+    )
+
+
+def _listed(text: str, what: str, row: Row) -> list[Json]:
+    try:
+        read = json.loads(text)
+    except ValueError:
+        read = None
+    if isinstance(read, dict):
+        read = [read]
+    if not isinstance(read, list):
+        raise TemplateError(
+            f"its {what} are no JSON list", where=f"row {row.id[:12]}", remedy="mend the data and admit it anew"
+        )
+    return read
+
+
+def _unpacked(call: Json) -> Json:
+    """A tool call whose arguments are an object, where they came as the JSON text of one (as OpenAI writes them)."""
+    if not isinstance(call, dict):
+        return call
+    if isinstance(inner := call.get("function"), dict):
+        return call | {"function": _unpacked(inner)}
+    arguments = call.get("arguments")
+    if not isinstance(arguments, str):
+        return call
+    try:
+        read = json.loads(arguments)
+    except ValueError:
+        return call
+    return call | {"arguments": read} if isinstance(read, dict) else call
+
+
+def _with_plain_arguments(row: Row) -> list[dict[str, Json]] | None:
+    """The messages with arguments of tool calls as they came, for templates that join them to a text; None where there
+    are no tool calls."""
+    made = template_messages(row.messages, row)
+    found = False
+    for one, message in zip(made, row.messages, strict=True):
+        if calls := message.get("tool_calls"):
+            one["tool_calls"] = [_as_text(call) for call in _listed(calls, "tool calls", row)]
+            found = True
+    return made if found else None
+
+
+def _as_text(call: Json) -> Json:
+    if not isinstance(call, dict):
+        return call
+    if isinstance(inner := call.get("function"), dict):
+        return call | {"function": _as_text(inner)}
+    arguments = call.get("arguments")
+    return call | {"arguments": json.dumps(arguments)} if isinstance(arguments, Mapping) else call
