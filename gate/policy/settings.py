@@ -18,7 +18,13 @@ from gate.policy.yaml_file import read_yaml
 
 FILE = "gate.yaml"
 _MISNAMED = ("gate.yml", ".gate.yaml", ".gate.yml")
-_OWN_RULES = ("rules/admission", "rules/expectations", "rules/snapshot.yaml")
+_OWN_RULES = (
+    "rules/admission",
+    "rules/expectations",
+    "rules/snapshot.yaml",
+    "trainers/recipes",
+    "trainers/accelerate",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +36,7 @@ class Settings:
     root: Path | None = None
     """Its folder, to which its paths are relative."""
     folder: Path | None = None
-    """The user's folder for `Folders`: that of `gate.yaml`, else the nearest one upwards that has rules."""
+    """The user's folder for `Folders`: that of `gate.yaml`, else the nearest one upwards that has rules or recipes."""
     paths: tuple[str, ...] = ()
     """What to check where nothing is named, relative to `root`."""
     policy: Mapping[str, str] = field(default_factory=dict)

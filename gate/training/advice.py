@@ -186,7 +186,7 @@ def _remedy(key: str, value: float, ranges: Sequence[Range]) -> str:
     evidence = [each for each in ranges if not each.guide.startswith("G")]
     held = next((each for each in evidence if each.holds(value)), None)
     if held is not None:
-        return f"it may stay: the guides speak of other methods, and for this one {held.guide} has {_listed([held])}"
+        return f"it may stay: the guides speak of other methods, and the value comes from {held.guide}"
     ends = {end for each in evidence or ranges for end in (each.low, each.high)} | {value}
     best = max(ends, key=lambda end: (sum(each.holds(end) for each in evidence or ranges), -_far(end, value)))
     if best == value:

@@ -25,6 +25,18 @@ from gate.policy.yaml_file import YamlFile, parse_yaml, read_yaml
 from gate.training.recipe import Ewc, Monitor, Recipe, Replay
 from gate.training.recipe_keys import known, needed, problems
 
+__all__ = [
+    "FOLDER",
+    "FOREIGN",
+    "Flag",
+    "Resolved",
+    "is_file_name",
+    "load_recipe",
+    "meaning_of",
+    "recipe_document",
+    "recipe_names",
+]
+
 FOLDER = "trainers/recipes"
 EXTENDS = "extends"
 FOREIGN: Mapping[str, str] = {
@@ -118,7 +130,8 @@ class Resolved:
 
 def recipe_document(recipe: Recipe) -> dict[str, object]:
     """What a recipe demands, as JSON: see `Resolved.document`."""
-    said = recipe.model_dump(mode="json", exclude={"about"})
+    unsaid = {"about"} if recipe.quantisation == "nf4" else {"about", "double_quantisation"}
+    said = recipe.model_dump(mode="json", exclude=unsaid)
     return {key: value for key, value in said.items() if known(key, recipe.method, recipe.objective)}
 
 
@@ -153,7 +166,7 @@ def load_recipe(
         raise PolicyError(
             f"{missing[0]}: missing, and `objective: {recipe.objective}` cannot do without",
             where=layer.files[0],
-            remedy=f"give it: --set {missing[0]}=…  ({_meaning(missing[0])})",
+            remedy=f"give it: --set {missing[0]}=…  ({meaning_of(missing[0])})",
         )
     return Resolved(path.stem, recipe, layer.places, tuple(layer.files), tuple(missing))
 
@@ -322,10 +335,10 @@ def _validated(values: Mapping[str, object], places: Mapping[str, Place]) -> Rec
         foreign = FOREIGN.get(said.what.partition(":")[0])
         if foreign is not None and foreign not in values:
             said = PolicyError(
-                said.what, where=said.where, remedy=f"it is called {foreign!r} here: {_meaning(foreign)}"
+                said.what, where=said.where, remedy=f"it is called {foreign!r} here: {meaning_of(foreign)}"
             )
         elif said.remedy is None:
-            said = PolicyError(said.what, where=said.where, remedy=_meaning(said.what.partition(":")[0]))
+            said = PolicyError(said.what, where=said.where, remedy=meaning_of(said.what.partition(":")[0]))
         raise said from None
 
 
@@ -334,7 +347,7 @@ def _valid_at(location: Location) -> Collection[str]:
     return list(_PARTS[around].model_fields) if around in _PARTS else [*Recipe.model_fields, EXTENDS]
 
 
-def _meaning(key: str) -> str | None:
+def meaning_of(key: str) -> str | None:
     """The first sentence of what a key means."""
     top, _, inner = key.partition(".")
     form: type[BaseModel] = _PARTS.get(top, Recipe) if inner else Recipe

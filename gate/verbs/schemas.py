@@ -1,4 +1,4 @@
-"""The published JSON Schemas of what people write: policy files, `gate.yaml` and `rules/snapshot.yaml`."""
+"""The published JSON Schemas of what people write: policy files, `gate.yaml`, `rules/snapshot.yaml` and recipes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from gate.checks import BUILT_IN, load, names
 from gate.folders import Folders
 from gate.policy.form import PolicyForm, SettingsForm
 from gate.policy.snapshot_rules import SnapshotForm
+from gate.training.recipe import Recipe
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -54,8 +55,29 @@ def snapshot_schema() -> Schema:
     return _schema(SnapshotForm, "Rules of snapshots")
 
 
+def recipe_schema() -> Schema:
+    """The schema of a recipe's file, `trainers/recipes/NAME.yaml`. Whatever it leaves out it may inherit; `null` takes
+    away what it inherits."""
+    schema = Recipe.model_json_schema()
+    properties, definitions = schema["properties"], schema["$defs"]
+    for key, part in properties.items():
+        if key != "version" and not any(option == {"type": "null"} for option in part.get("anyOf", ())):
+            said = {name: part.pop(name) for name in ("description", "default", "title") if name in part}
+            properties[key] = {"anyOf": [part, {"type": "null"}], **said}
+    for part in definitions.values():
+        part.pop("required", None)
+    names = {"type": "string", "minLength": 1}
+    properties["extends"] = {
+        "anyOf": [names, {"type": "array", "items": names}],
+        "description": "One recipe or several, by name or by file, whose values hold where this one says nothing.",
+    }
+    schema["required"] = ["version"]
+    return {"$schema": _DRAFT, **schema, "title": "A recipe of gate"}
+
+
 SCHEMAS: Mapping[str, Callable[[], Schema]] = {
     "policy": policy_schema,
+    "recipe": recipe_schema,
     "settings": settings_schema,
     "snapshot": snapshot_schema,
 }
