@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gate.verbs.check import check
     from gate.verbs.diff import diff
     from gate.verbs.fix import fix
+    from gate.verbs.release import export
     from gate.verbs.snapshot import open_snapshot
     from gate.verbs.sql import sql
 
@@ -34,6 +35,7 @@ __all__ = [
     "admit",
     "check",
     "diff",
+    "export",
     "fix",
     "open_snapshot",
     "sql",
@@ -43,6 +45,7 @@ _LAZY = {
     "admit": "gate.verbs.admit",
     "check": "gate.verbs.check",
     "diff": "gate.verbs.diff",
+    "export": "gate.verbs.release",
     "fix": "gate.verbs.fix",
     "open_snapshot": "gate.verbs.snapshot",
     "sql": "gate.verbs.sql",

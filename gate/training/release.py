@@ -7,17 +7,17 @@ by gate's own process, and imports nothing heavy.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from gate.errors import GateError, UsageError
-from gate.training.recipe import LORA_FAMILY
-from gate.training.run_file import Digest
+from gate.training.recipe import LORA_FAMILY, Method
 
 Form = Literal["adapter", "merged", "gguf", "onnx"]
 Combination = Literal["cat", "svd", "linear", "ties"]
-Kind = Literal["causal", "classifier"]
+Kind = Literal["causal", "classifier", "reward"]
 
 FORMS: dict[Form, str] = {
     "adapter": "the trained adapter, to be loaded beside its base (peft)",
@@ -39,10 +39,9 @@ COMBINATIONS: dict[Combination, str] = {
     "ties": "TIES (Yadav et al. 2023): the larger half of each update, signs agreed upon; for equal ranks only",
 }
 
-UNMERGEABLE = {
+UNMERGEABLE: dict[Method, str] = {
     "prefix": "it learns keys and values that stand before the prompt, which are no change to any weight",
     "ptuning": "it learns vectors that stand before the prompt, which are no change to any weight",
-    "adapter": "its bottleneck layers are non-linear and stand between those of the base, so that no weight holds them",
 }
 """Why a method cannot be merged."""
 
@@ -52,7 +51,7 @@ COARSENESS: dict[str, float] = {
     "fp16": 1e-2, "f16": 1e-2,
     "bf16": 5e-2,
     "q8_0": 5e-2,
-    "q5_1": 0.3, "q5_0": 0.3, "q4_1": 0.5, "q4_0": 0.5,
+    "q5_1": 0.4, "q5_0": 0.4, "q4_1": 0.75, "q4_0": 0.75,
     "int8": 0.5, "nf4": 0.5,
 }  # fmt: skip
 """How far logits may move, as a share of the candidate's largest: a few times what was measured on the tiny base
@@ -80,7 +79,7 @@ class Ingredient(_Part):
     name: str
     folder: str
     """Absolute; holds nothing but verified files."""
-    method: str
+    method: Method
     weight: float = 1.0
 
 
@@ -92,6 +91,8 @@ class Job(_Part):
     quantise: str | None = None
     combine: Combination = "cat"
     kind: Kind
+    labels: list[str] = []
+    """Of a classifier, in the order of its outputs."""
     ingredients: list[Ingredient] = Field(min_length=1)
     base: str
     """The base's folder, absolute; holds nothing but verified files."""
@@ -139,7 +140,7 @@ class Compared(_Part):
     positions: int
 
 
-def check_request(form: Form, quantise: str | None, methods: list[str], kind: Kind, combined: bool) -> None:
+def check_request(form: Form, quantise: str | None, methods: Sequence[Method], kind: Kind, combined: bool) -> None:
     """That such a form can be had of such candidates, before anything is loaded.
 
     Raises:
@@ -199,9 +200,3 @@ class Trouble(_Part):
     what: str
     where: str | None = None
     remedy: str | None = None
-
-
-__all__ = [
-    "COARSENESS", "COMBINATIONS", "FORMS", "QUANTISATIONS", "Combination", "Compared", "Digest", "Form", "Ingredient",
-    "Job", "Kind", "Made", "NotTheSame", "Trouble", "Unmergeable", "check_request", "quantisation_of", "tolerance",
-]  # fmt: skip

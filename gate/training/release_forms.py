@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gate.errors import InputError
+from gate.training import methods
 from gate.training.release import Job
 from gate.training.release_models import is_adapter, load_combined, load_tokenizer, load_whole
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 _ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
-_NOT_OURS = ("README.md", *_ADAPTER_FILES)
+_NOT_OURS = ("README.md", "gate.json", *_ADAPTER_FILES)
 """Of a candidate's files: what the form has its own of, or has no use for."""
 
 
@@ -37,7 +38,7 @@ def write_merged(job: Job, target: Path) -> None:
     """One whole model in safetensors, with the candidate's tokenizer."""
     first = Path(job.ingredients[0].folder)
     if not is_adapter(first) and job.quantise is None:
-        copy_files(first, target, leave=("README.md",))
+        copy_files(first, target, leave=("README.md", "gate.json"))
         return
     model = merged(job)
     if job.quantise:
@@ -56,7 +57,7 @@ def merged(job: Job) -> PreTrainedModel:
     if not is_adapter(first):
         return load_whole(first, job)
     try:
-        model = load_combined(job).merge_and_unload(safe_merge=True)
+        model = methods.merged(load_combined(job))
     except ValueError as error:
         raise InputError(f"the adapter cannot be merged: {error}", where=job.ingredients[0].name) from None
     return model.eval()

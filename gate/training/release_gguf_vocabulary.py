@@ -1,7 +1,7 @@
-"""The vocabulary of a GGUF file: tokens, their kinds, merges, and the name of the way that text is cut before merging.
+"""The vocabulary of a GGUF file: tokens, their kinds, merges, and the name of the way text is cut before merging.
 
-A GGUF names that way (`tokenizer.ggml.pre`) instead of describing it. Where a tokenizer's own is none that llama.cpp has
-a name for, the file is still right about token ids, and a note says that text may be cut otherwise.
+A GGUF names that way (`tokenizer.ggml.pre`) instead of describing it. Where a tokenizer's own is none that llama.cpp
+has a name for, the file is still right about token ids, and a note says that text may be cut otherwise.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gate.training.layers import HEADS
 from gate.training.release import Job, Unmergeable
 
 if TYPE_CHECKING:
@@ -31,9 +31,10 @@ def load_base(job: Job, *, bits: str = "none") -> PreTrainedModel:
             bnb_4bit_quant_type="nf4",
             bnb_4bit_use_double_quant=job.double_quantisation,
             bnb_4bit_compute_dtype=torch.float32,
+            llm_int8_skip_modules=list(HEADS),
         )
     elif bits == "int8":
-        how = BitsAndBytesConfig(load_in_8bit=True)
+        how = BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=list(HEADS))
     return load_whole(Path(job.base), job, quantization_config=how, **_head(job))
 
 
@@ -125,21 +126,17 @@ def dtype_of(model: torch.nn.Module) -> str:
 
 
 def _head(job: Job) -> dict[str, object]:
-    """How many classes there are: of the saved head, which tells by its shape."""
+    """The configuration of a model with outputs of its own, as `gate.training.model` makes it."""
     if job.kind == "causal":
         return {}
-    from safetensors import safe_open
+    from transformers import AutoConfig
 
-    folder = Path(job.ingredients[0].folder)
-    with safe_open(folder / "adapter_model.safetensors", "pt") as tensors:
-        shapes = [tensors.get_slice(key).get_shape() for key in tensors.keys() if "score" in key or "classifier" in key]
-    if not shapes:
-        raise Unmergeable("the candidate's adapter holds no head that classifies", where=str(folder))
-    labels = json.loads((folder / "labels.json").read_bytes()) if (folder / "labels.json").exists() else None
-    more: dict[str, object] = {"num_labels": int(shapes[0][0])}
-    if isinstance(labels, list):
-        more |= {"id2label": dict(enumerate(labels)), "label2id": {name: at for at, name in enumerate(labels)}}
-    return more
+    config = AutoConfig.from_pretrained(job.base, trust_remote_code=job.remote_code, local_files_only=True)
+    names = job.labels if job.kind == "classifier" else ["reward"]
+    config.id2label = dict(enumerate(names))
+    config.label2id = {name: at for at, name in enumerate(names)}
+    config.pad_token_id = load_tokenizer(job).pad_token_id
+    return {"config": config}
 
 
 def _lora_layers(model: PeftModel) -> list[torch.nn.Module]:

@@ -10,7 +10,7 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,17 +46,13 @@ def write_onnx(job: Job, target: Path) -> None:
 def _export(model: torch.nn.Module, path: Path) -> None:
     import torch
 
-    class Logits(torch.nn.Module):
+    class Logits(torch.nn.Module):  # type: ignore[misc]  # torch is not typed here
         def __init__(self) -> None:
             super().__init__()
             self.model = model
 
         def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-            said = self.model(input_ids=input_ids, attention_mask=attention_mask, use_cache=False)
-            return said.logits
-
-    def without_cache(input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        raise AssertionError  # the signature of the above
+            return self.model(input_ids=input_ids, attention_mask=attention_mask, use_cache=False).logits
 
     size = sum(each.numel() * each.element_size() for each in model.parameters())
     batch, length = torch.export.Dim("batch"), torch.export.Dim("sequence")
@@ -73,7 +69,7 @@ def _export(model: torch.nn.Module, path: Path) -> None:
                 dynamic_shapes=({0: batch, 1: length}, {0: batch, 1: length}),
                 external_data=size > _LARGEST_IN_ONE,
             )
-    except Exception as error:  # noqa: BLE001 - a model that the exporter cannot follow fails in many ways
+    except Exception as error:
         if isinstance(error, OSError):
             raise
         first = str(error).strip().splitlines() or [type(error).__name__]
@@ -122,7 +118,7 @@ def _needed(*modules: str) -> None:
 
 
 @contextlib.contextmanager
-def quietly():  # type: ignore[no-untyped-def]
+def quietly() -> Iterator[None]:
     """The exporter tells of each of its steps, and of deprecations inside torch."""
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     logging.getLogger().setLevel(logging.ERROR)

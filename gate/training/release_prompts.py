@@ -1,7 +1,7 @@
 """The texts on which a form is compared with its candidate: the same twenty for everybody, of many kinds.
 
-A mistake in a conversion (heads in another order, a bias left out, positions off by one) shows on any text; rare tokens,
-digits, code, other scripts and long words reach more of the vocabulary than a task's own prompts do.
+A mistake in a conversion (heads in another order, a bias left out, positions off by one) shows on any text; rare
+tokens, digits, code, other scripts and long words reach more of the vocabulary than a task's own prompts do.
 """
 
 from __future__ import annotations
