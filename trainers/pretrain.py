@@ -12,6 +12,7 @@ from gate.training.arguments import training_arguments
 from gate.training.callbacks import callbacks
 from gate.training.finish import finish
 from gate.training.guards import guarded
+from gate.training.isolation import check_packing
 from gate.training.methods import trainable_parameters, with_method
 from gate.training.model import load_model, load_tokenizer
 from gate.training.prepared import prepared
@@ -43,6 +44,7 @@ def main(path: str) -> None:
         model = with_method(load_model(run, tokenizer), run)
         trainable, total = trainable_parameters(model)
         events.say("parameters", trainable=trainable, total=total)
+        check_packing(model, run)
 
         # --- Trainer ---
         trainer = guarded(prepared(SFTTrainer))(

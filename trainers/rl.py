@@ -17,7 +17,7 @@ from gate.training.finish import finish
 from gate.training.guards import guarded
 from gate.training.methods import trainable_parameters, with_method
 from gate.training.model import load_model, load_tokenizer
-from gate.training.preference_models import reward_of
+from gate.training.preference_models import judge_of
 from gate.training.prepared import prepared
 from gate.training.rows import training_rows
 from gate.training.session import session
@@ -52,14 +52,14 @@ def main(path: str) -> None:
         model = with_method(load_model(run, tokenizer), run)
         trainable, total = trainable_parameters(model)
         events.say("parameters", trainable=trainable, total=total)
-        reward = reward_of(run, tokenizer)
+        judge = judge_of(run, tokenizer, events)
 
         # --- Trainer ---
         trainer = guarded(prepared(Trainer))(
             run=run,
             events=events,
             model=model,
-            reward_funcs=reward,
+            reward_funcs=judge,
             args=training_arguments(run, Config),
             train_dataset=tokens.train,
             eval_dataset=tokens.validation,

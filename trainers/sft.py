@@ -12,8 +12,10 @@ from gate.training.arguments import training_arguments
 from gate.training.callbacks import callbacks
 from gate.training.finish import finish
 from gate.training.guards import guarded
+from gate.training.isolation import check_packing
 from gate.training.methods import trainable_parameters, with_method
 from gate.training.model import load_model, load_tokenizer
+from gate.training.prepared import prepared
 from gate.training.rows import training_rows
 from gate.training.session import session
 from gate.training.tokens import chat_tokens
@@ -42,13 +44,14 @@ def main(path: str) -> None:
         model = with_method(load_model(run, tokenizer), run)
         trainable, total = trainable_parameters(model)
         events.say("parameters", trainable=trainable, total=total)
+        check_packing(model, run)
 
         # --- Trainer ---
-        trainer = guarded(SFTTrainer)(
+        trainer = guarded(prepared(SFTTrainer))(
             run=run,
             events=events,
             model=model,
-            args=training_arguments(run, SFTConfig, max_length=None, dataset_kwargs={"skip_prepare_dataset": True}),
+            args=training_arguments(run, SFTConfig, padding_free=run.recipe.packing),
             train_dataset=tokens.train,
             eval_dataset=tokens.validation,
             processing_class=tokenizer,
