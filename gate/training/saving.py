@@ -140,7 +140,7 @@ def _write(
     else:
         _write_whole(model, run, folder, weights)
         inner = model
-    tokenizer.save_pretrained(folder)
+    _write_tokenizer(tokenizer, folder)
     heads = head_of(inner) in HEADS[:3]
     kind: Kind = "causal" if not heads else "classifier" if run.recipe.objective == "classify" else "reward"
     template = tokenizer.chat_template
@@ -179,14 +179,30 @@ def _write_whole(model: PreTrainedModel, run: Run, folder: Path, weights: dict[s
             shutil.copyfile(base / name, folder / name)
 
 
+def _write_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """The tokenizer without what its last use left behind: how it padded and cut, and how it was loaded."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is not None:
+        backend.no_padding()
+        backend.no_truncation()
+    tokenizer.save_pretrained(folder)
+    path = folder / "tokenizer_config.json"
+    said = {key: value for key, value in read_json(path).items() if key not in ("is_local", "local_files_only")}
+    path.write_text(json.dumps(said, indent=2, sort_keys=True, ensure_ascii=False) + "\n", "utf-8")
+
+
 def base_name(run: Run) -> str:
     """How a candidate names its base: the hub's id as it is, of a folder only its own name."""
     return run.base.name.partition("@")[0] if run.base.revision else Path(run.base.path).name or "base"
 
 
 def _name_base(path: Path, run: Run) -> None:
-    """Take this machine out of PEFT's file: the base goes by its name, and by its digest in `gate.json`."""
-    said = read_json(path)
+    """Take this machine out of PEFT's file: the base goes by its name, and by its digest in `gate.json`; sets are
+    written in an order of their own."""
+    said = {
+        key: sorted(value) if isinstance(value, list) and all(isinstance(each, str) for each in value) else value
+        for key, value in read_json(path).items()
+    }
     said["base_model_name_or_path"], said["revision"] = base_name(run), run.base.revision
     path.write_text(json.dumps(said, indent=2, sort_keys=True) + "\n", "utf-8")
 
