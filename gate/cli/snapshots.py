@@ -22,7 +22,8 @@ Examples:
 
 \b
 A snapshot is named by a dataset's name (what it stands for now), NAME@NUMBER
-(what it stood for), its id, or the first six or more digits of that.
+(what it stood for), or eight or more digits of its id or of its
+admission's digest.
 """
 
 

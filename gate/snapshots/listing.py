@@ -1,12 +1,10 @@
-"""What lies in a store: every name with the snapshots that it stood for, and finding one by what a person calls it.
+"""What lies in a store: every name with the snapshots that it stood for.
 
 Only statements are read. Without a trust file this is what they claim; with one, how each snapshot stands.
 """
 
 from __future__ import annotations
 
-import os
-import re
 from dataclasses import dataclass
 
 from gate.errors import GateError, UsageError
@@ -14,9 +12,6 @@ from gate.provenance.ledger import Ledger
 from gate.provenance.standing import Status, standing
 from gate.provenance.statements import Admission, Ref, Statement
 from gate.provenance.trust import Trust, Untrusted
-from gate.snapshots.open import find_snapshot
-
-_NUMBERED = re.compile(r"(?P<name>.+)@(?P<number>[0-9]{1,6})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,41 +122,3 @@ def admission_of(one: Statement) -> Admission:
     """What an admission says."""
     assert isinstance(one.about, Admission)
     return one.about
-
-
-def find(ledger: Ledger, what: str, trust: Trust | None = None) -> str:
-    """The id of a snapshot by what a person calls it: a name (what it stands for now), `NAME@NUMBER` (what it stood
-    for), an id or the first digits of one.
-
-    Args:
-        trust: by whom the name has to have been given; anybody, where nobody said whom to trust.
-
-    Raises:
-        UsageError: there is none, or more than one.
-        Untrusted: what the name stands for was not said by a trusted person.
-        Damaged: a ref or statement in the store is none.
-    """
-    names = ledger.store.refs()
-    numbered = _NUMBERED.fullmatch(what)
-    if numbered and numbered["name"] in names:
-        name, number = numbered["name"], int(numbered["number"])
-        if number not in names[name]:
-            known = f"1 to {max(names[name])}" if len(names[name]) > 1 else str(names[name][0])
-            raise UsageError(
-                f"{name} has no number {number}", where=os.fspath(ledger.store.root), remedy=f"it has {known}"
-            )
-        return _referred(ledger.ref(name, number), trust)
-    if what in names and trust is None:
-        return _referred(ledger.ref(what), None)
-    return find_snapshot(ledger, trust if trust is not None else _NOBODY, what)
-
-
-_NOBODY = Trust("nobody", "", {})
-"""Only names are looked at for who gave them, and those are found here."""
-
-
-def _referred(ref: Statement, trust: Trust | None) -> str:
-    if trust is not None:
-        trust.vouched(ref)
-    assert isinstance(ref.about, Ref)
-    return ref.about.snapshot

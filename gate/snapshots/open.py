@@ -8,7 +8,6 @@ that it is approved. Then every object is read once and hashed, rows are counted
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -22,9 +21,10 @@ from gate.errors import GateError, UsageError
 from gate.provenance.envelope import canonical
 from gate.provenance.ledger import Ledger
 from gate.provenance.standing import Standing, standing
-from gate.provenance.statements import Admission, Ref, Statement
+from gate.provenance.statements import Admission, Statement
 from gate.provenance.trust import Trust
 from gate.snapshots.layout import ADMITTED, ASSIGNED, Descriptor, ShardObjects
+from gate.snapshots.naming import find_snapshot
 from gate.snapshots.parquet import from_parquet
 from gate.snapshots.sealed_objects import Objects, trusted_erasures
 from gate.snapshots.sealed_rows import sealed
@@ -36,44 +36,12 @@ LARGEST_DESCRIPTOR = 256 << 20
 
 _THREADS = 2
 """That read and hash; each holds a shard."""
-_SHORTEST = 6
-"""Digits of an id by which it may be named."""
 
 
 class NotApproved(GateError):
     """The snapshot may not be used: it waits for approval, or was rejected or revoked."""
 
     exit_code = 1
-
-
-def find_snapshot(ledger: Ledger, trust: Trust, what: str) -> str:
-    """The id of a snapshot by what a person calls it: an id, the first digits of one, or a name (what it stands for
-    now).
-
-    Raises:
-        UsageError: there is none, or more than one.
-        Untrusted: what the name stands for was not said by somebody trusted to say it.
-        Damaged: a statement in the store is none.
-    """
-    if what in ledger.store.refs():
-        ref = ledger.ref(what)
-        trust.vouched(ref)
-        assert isinstance(ref.about, Ref)
-        return ref.about.snapshot
-    digits = what.lower().removeprefix("sha256:")
-    known = {each.about.snapshot for each in ledger.all() if isinstance(each.about, Admission)}
-    found = sorted(each for each in known if len(digits) >= _SHORTEST and each.startswith(digits))
-    if len(found) == 1:
-        return found[0]
-    if found:
-        listed = ", ".join(each[:12] for each in found[:4])
-        raise UsageError(f"{len(found)} snapshots begin with {what}: {listed}", remedy="write more digits of the id")
-    names = ", ".join(sorted(ledger.store.refs())) or "none"
-    raise UsageError(
-        f"there is no snapshot {what[:100]!r}",
-        where=os.fspath(ledger.store.root),
-        remedy=f"names: {names}; an id takes at least {_SHORTEST} digits (`gate snapshots ls`)",
-    )
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -145,7 +113,7 @@ def opened(
     """An approved snapshot, verified.
 
     Args:
-        what: its name, its id or the first digits of that.
+        what: what it is called (gate.snapshots.naming).
         on_bytes: told of bytes verified, and of those in all.
 
     Raises:
@@ -154,7 +122,7 @@ def opened(
         NotApproved: it waits, or was rejected, revoked or erased, or rests on a waiver that is over.
         Damaged: an object is not what the admission says.
     """
-    snapshot = find_snapshot(ledger, trust, what)
+    snapshot = find_snapshot(ledger, what, trust)
     stands = standing(ledger, trust, snapshot)
     if stands.status != "approved":
         raise NotApproved(

@@ -29,7 +29,8 @@ from gate.provenance.statements import (
 )
 from gate.provenance.trust import Trust, Untrusted
 from gate.snapshots.layout import EXCLUDED
-from gate.snapshots.listing import admission_of, find
+from gate.snapshots.listing import admission_of
+from gate.snapshots.naming import find_snapshot
 from gate.snapshots.parquet import from_parquet
 from gate.snapshots.reach import current, read_descriptor
 from gate.snapshots.sealed_objects import replaced
@@ -98,7 +99,7 @@ def shown(ledger: Ledger, what: str, trust: Trust | None = None) -> Shown:
         Untrusted: nobody who is trusted has admitted it.
         Damaged: a statement or object is not what it should be.
     """
-    snapshot = find(ledger, what, trust)
+    snapshot = find_snapshot(ledger, what, trust)
     every = ledger.all()
     stands = None if trust is None else standing(ledger, trust, snapshot)
     admission = stands.admission if stands is not None else _newest_admission(every, snapshot)

@@ -7,7 +7,6 @@ admission, of something revoked, by a key without the role, of a snapshot that i
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,20 +19,18 @@ from gate.provenance.statements import (
     About,
     Admission,
     Approval,
-    Ref,
     Rejection,
     Revocation,
     Statement,
     now,
 )
 from gate.provenance.trust import Trust, Untrusted
+from gate.snapshots.naming import find_admission
 from gate.snapshots.reach import named, read_descriptor
 from gate.store.objects import Damaged, Store
 from gate.verbs.surroundings import named_trust, open_store, open_trust
 
 Path_ = str | os.PathLike[str]
-_SHORTEST = 8
-"""Digits of a digest by which it may be named: of a million statements two share as many with probability 1e-4 each."""
 
 
 class Refused(GateError):
@@ -100,8 +97,7 @@ def approve(
     ledger = _ledger(store)
     believed = trust if isinstance(trust, Trust) else open_trust(_path(trust), trust_revision)
     admission = find_admission(ledger, what, believed)
-    at = now()
-    key = believed.signer(signer.keyid, signer.name, "approval", at)
+    key = believed.signer(signer.keyid, signer.name, "approval", now())
     author = believed.vouched(admission)
     where = f"admission {admission.digest[:12]}"
     if author.name == key.name and not believed.demand("snapshot").by_author:
@@ -110,7 +106,7 @@ def approve(
             where=where,
             remedy="ask somebody else to look at it",
         )
-    stands = standing(ledger, believed, _about(admission).snapshot, at=at)
+    stands = standing(ledger, believed, _about(admission).snapshot)
     if stands.status in ("revoked", "erased", "expired"):
         raise Refused(
             f"nothing new may rest on this snapshot: {'; '.join(stands.reasons)}",
@@ -175,59 +171,6 @@ def revoke(
     return _said(ledger, about, signer, admission, stands, believed, confirm)
 
 
-def find_admission(ledger: Ledger, what: str, trust: Trust | None = None) -> Statement:
-    """The admission that a person means: by a name (what it stands for now), the first eight or more digits of its
-    digest, or those of its snapshot's id, of which the youngest admission is meant.
-
-    Args:
-        trust: by whom a name has to have been given; anybody, where it is not given.
-
-    Raises:
-        UsageError: there is none, or more than one.
-        Untrusted: the name was not given by a trusted person.
-        Damaged: the name's ref, or a statement, is not what it says.
-    """
-    if what in ledger.store.refs():
-        ref = ledger.ref(what)
-        if trust is not None:
-            trust.vouched(ref)
-        assert isinstance(ref.about, Ref)
-        found = ledger.statement(ref.about.statement)
-        if not isinstance(found.about, Admission) or found.about.snapshot != ref.about.snapshot:
-            raise Damaged("it points at the admission of another snapshot", where=f"refs/{what}")
-        return found
-    digits = what.lower().removeprefix("sha256:")
-    meant: dict[str, Statement] = {}
-    others: list[Statement] = []
-    if len(digits) >= _SHORTEST and re.fullmatch(r"[0-9a-f]+", digits):
-        for each in ledger.all():
-            if isinstance(each.about, Admission):
-                if each.digest.startswith(digits):
-                    meant[each.digest] = each
-                elif each.about.snapshot.startswith(digits):
-                    meant[each.about.snapshot] = each  # later ones last
-            elif each.digest.startswith(digits):
-                others.append(each)
-    if len(meant) == 1 and not others:
-        return next(iter(meant.values()))
-    where = os.fspath(ledger.store.root)
-    if len(meant) + len(others) > 1:
-        listed = ", ".join([*(each[:16] for each in meant), *(each.digest[:16] for each in others)][:4])
-        raise UsageError(
-            f"{what} begins {len(meant) + len(others)} digests: {listed}", where=where, remedy="write more"
-        )
-    if others:
-        raise UsageError(
-            f"{what} is not the admission of a snapshot but {_a(others[0].kind)} by {others[0].author}", where=where
-        )
-    names = ", ".join(sorted(ledger.store.refs())) or "none"
-    raise UsageError(
-        f"there is no snapshot, statement or name {what[:100]!r}",
-        where=where,
-        remedy=f"names: {names}; a digest takes at least {_SHORTEST} digits (`gate snapshots ls`)",
-    )
-
-
 def whole(store: Store, admission: Statement) -> None:
     """That what an admission names itself is there and is what it says: descriptor, policy, findings, report. Rows are
     verified by whoever opens them.
@@ -249,9 +192,8 @@ def _may_say(ledger: Ledger, trust: Trust | None, signer: Signer, kind: str, adm
     """How the snapshot stands, once it is known that what is about to be said would count."""
     if trust is None:
         return None
-    at = now()
-    trust.signer(signer.keyid, signer.name, kind, at)
-    return _stands(ledger, trust, admission, at)
+    trust.signer(signer.keyid, signer.name, kind, now())
+    return _stands(ledger, trust, admission)
 
 
 def _said(
@@ -267,13 +209,13 @@ def _said(
     if not confirm(proposal):
         raise UsageError("nothing was signed")
     statement = ledger.say(about, signer)
-    after = None if trust is None else _stands(ledger, trust, admission, max(now(), statement.made))
+    after = None if trust is None else _stands(ledger, trust, admission)
     return Said(statement, proposal, after)
 
 
-def _stands(ledger: Ledger, trust: Trust, admission: Statement, at: str) -> Standing | None:
+def _stands(ledger: Ledger, trust: Trust, admission: Statement) -> Standing | None:
     try:
-        return standing(ledger, trust, _about(admission).snapshot, at=at)
+        return standing(ledger, trust, _about(admission).snapshot)
     except Untrusted:  # what nobody trusted has admitted can still be rejected and revoked
         return None
 

@@ -14,9 +14,9 @@ from gate.provenance.standing import standing
 from gate.provenance.statements import Admission, Ref, Statement, now
 from gate.provenance.trust import Trust
 from gate.reporting.status_page import to_status_html
+from gate.snapshots.naming import find_admission
 from gate.snapshots.sealed_objects import Objects, trusted_erasures
 from gate.store.objects import Damaged, Store
-from gate.verbs.people import find_admission
 from gate.verbs.surroundings import open_store, open_trust
 
 Path_ = str | os.PathLike[str]
@@ -98,8 +98,7 @@ def status_report(
     """
     ledger, believed = _opened(store, trust, trust_revision)
     snapshot = _about(find_admission(ledger, what, believed)).snapshot
-    at = now()
-    stands = standing(ledger, believed, snapshot, at=at)
+    at, stands = now(), standing(ledger, believed, snapshot)
     reviews = [ledger.statement(digest) for digest in _about(stands.admission).reviews]
     page = to_status_html(
         stands, believed, at, names=_names(ledger, believed, snapshot), reviews=reviews, folders=Folders(Path())

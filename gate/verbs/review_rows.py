@@ -27,7 +27,8 @@ from gate.policy.settings import find_settings
 from gate.provenance.ledger import Ledger
 from gate.provenance.standing import standing
 from gate.provenance.trust import Trust
-from gate.snapshots.open import NotApproved, Snapshot, find_snapshot, verified
+from gate.snapshots.naming import find_snapshot
+from gate.snapshots.open import NotApproved, Snapshot, verified
 from gate.snapshots.sealed_objects import trusted_erasures
 from gate.store.places import open_cache
 from gate.verbs.base import settled
@@ -146,7 +147,7 @@ def rows_of_snapshot(
         NotApproved: it was revoked, or content of it was erased.
         Damaged: something in it is not what was admitted.
     """
-    snapshot = find_snapshot(ledger, trust, what)
+    snapshot = find_snapshot(ledger, what, trust)
     stands = standing(ledger, trust, snapshot)
     if stands.status in ("revoked", "erased"):
         raise NotApproved(

@@ -16,6 +16,7 @@ from gate.snapshots import difference as _difference
 from gate.snapshots import listing, overview
 from gate.snapshots.export import FORMS, Exported, Form, export
 from gate.snapshots.export_facts import Facts
+from gate.snapshots.naming import find_snapshot
 from gate.snapshots.open import Snapshot, opened
 from gate.store.objects import Store
 
@@ -92,7 +93,7 @@ def export_snapshot(
     said = None if card is None else _card(card)
     ledger = Ledger(store)
     snapshot = opened(
-        ledger, trust, listing.find(ledger, what, trust), lambda done, total: on_stage("verifying", done, total)
+        ledger, trust, find_snapshot(ledger, what, trust), lambda done, total: on_stage("verifying", done, total)
     )
     rules = overview.policy_rules(store, snapshot.admission)
     facts = Facts(

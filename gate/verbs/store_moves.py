@@ -6,17 +6,15 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from gate.errors import UsageError
 from gate.provenance.ledger import Ledger
 from gate.provenance.statements import Admission, Ref
+from gate.snapshots.naming import find_snapshot
 from gate.snapshots.reach import chain, erased, reach
 from gate.store.bundle import Bundled, unpack, write_bundle
 from gate.store.objects import Damaged, Store, StoreError
 from gate.store.remote import Local, open_side
 from gate.store.transfer import Copied, OnBytes, copy
 from gate.verbs.store import parse
-
-_SHORTEST = 6  # digits of a digest that name it
 
 
 def pushed(store: Store, url: str, on_bytes: OnBytes = lambda done, total: None) -> Copied:
@@ -69,14 +67,14 @@ def bundled(store: Store, what: str, out: Path) -> Bundled:
     the refs that point at it.
 
     Args:
-        what: a snapshot, a name, or a statement about a snapshot.
+        what: what the snapshot is called (gate.snapshots.naming).
 
     Raises:
         UsageError: there is none of that name, or several.
         Damaged: an object of it is missing or damaged.
     """
     ledger = Ledger(store)
-    snapshot = _snapshot(ledger, what)
+    snapshot = find_snapshot(ledger, what)
     statements, refs = chain(ledger, snapshot)
     gone = erased(ledger.all())
     own = [one for one in statements if getattr(one.about, "snapshot", None) in (snapshot, None)]
@@ -103,31 +101,3 @@ def unbundled(store: Store, path: Path) -> Copied:
         raise StoreError(
             f"it cannot be read ({(error.strerror or 'refused').lower()})", where=os.fspath(path)
         ) from None
-
-
-def _snapshot(ledger: Ledger, what: str) -> str:
-    if what in ledger.store.refs():
-        about = ledger.ref(what).about
-        assert isinstance(about, Ref)
-        return about.snapshot
-    digits = what.lower().removeprefix("sha256:")
-    every = {one.digest: one for one in ledger.all()}
-    found: dict[str, None] = {}
-    for one in every.values() if len(digits) >= _SHORTEST else ():
-        snapshot = getattr(one.about, "snapshot", None)
-        if one.digest.startswith(digits):
-            rests = every.get(getattr(one.about, "statement", ""))
-            snapshot = snapshot or (getattr(rests.about, "snapshot", None) if rests else None)
-            if snapshot is None:
-                raise UsageError(f"{one.kind} {one.digest[:12]} is about no snapshot", remedy="name a snapshot")
-        elif snapshot is None or not snapshot.startswith(digits):
-            continue
-        found[snapshot] = None
-    if len(found) == 1:
-        return next(iter(found))
-    names = ", ".join(sorted(ledger.store.refs())) or "none"
-    raise UsageError(
-        f"{len(found)} snapshots begin with {what[:100]!r}" if found else f"there is no snapshot {what[:100]!r}",
-        where=os.fspath(ledger.store.root),
-        remedy="write more digits" if found else f"names: {names}; a digest takes at least {_SHORTEST} digits",
-    )

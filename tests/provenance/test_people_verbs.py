@@ -78,7 +78,7 @@ def test_digits_of_several(ledger: Ledger, people: People, admitted: Statement) 
     again = ledger.say(sealed(ledger.store), people["Ana"])
     assert find_admission(ledger, SNAPSHOT).digest == again.digest  # of one snapshot the youngest
     ledger.say(sealed(ledger.store, snapshot=SNAPSHOT[:-1] + "b"), people["Ana"])
-    with pytest.raises(UsageError, match="begins 2 digests"):
+    with pytest.raises(UsageError, match="2 snapshots and statements begin with"):
         find_admission(ledger, SNAPSHOT[:20])
     rejected = ledger.say(Rejection(statement=admitted.digest, why="x"), people["Bo"])
     with pytest.raises(UsageError, match="not the admission of a snapshot but a rejection by Bo"):

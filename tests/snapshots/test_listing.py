@@ -14,7 +14,8 @@ from gate.errors import UsageError
 from gate.provenance.ledger import Ledger
 from gate.provenance.statements import Admission, Approval, Erasure, Rejection, Revocation, Waiver, written
 from gate.provenance.trust import Untrusted
-from gate.snapshots.listing import find, listed
+from gate.snapshots.listing import listed
+from gate.snapshots.naming import find_snapshot
 from gate.snapshots.overview import shown
 from gate.store.objects import Damaged, Store
 from gate.verbs.admit import Admitted
@@ -95,13 +96,13 @@ def test_a_snapshot_is_found_by_name_number_and_digits(two: tuple[Admitted, Admi
     ledger = Ledger(Store(two[0].store))
     first, second = (each.snapshot for each in two)
     for trust in (None, people.trust):
-        assert find(ledger, "harbour", trust) == second
-        assert find(ledger, "harbour@1", trust) == first
-        assert find(ledger, first[:8], trust) == first
-        assert find(ledger, first, trust) == first
+        assert find_snapshot(ledger, "harbour", trust) == second
+        assert find_snapshot(ledger, "harbour@1", trust) == first
+        assert find_snapshot(ledger, first[:8], trust) == first
+        assert find_snapshot(ledger, first, trust) == first
         for wrong in ("harbor", "harbour@7", "harbour@", first[:3], "0" * 64, "../refs", ""):
             with pytest.raises(UsageError):
-                find(ledger, wrong, trust)
+                find_snapshot(ledger, wrong, trust)
 
 
 def test_a_name_that_a_stranger_gave_is_not_followed(two: tuple[Admitted, Admitted], people: People) -> None:
@@ -109,8 +110,8 @@ def test_a_name_that_a_stranger_gave_is_not_followed(two: tuple[Admitted, Admitt
     ledger.refer("harbour", two[0].snapshot, two[0].statement.digest, people.eve)
     for what in ("harbour", "harbour@3"):
         with pytest.raises(Untrusted):
-            find(ledger, what, people.trust)
-    assert find(ledger, "harbour") == two[0].snapshot, "nobody said whom to trust"
+            find_snapshot(ledger, what, people.trust)
+    assert find_snapshot(ledger, "harbour") == two[0].snapshot, "nobody said whom to trust"
 
 
 def test_a_snapshot_is_shown_with_all_that_was_said_of_it(people: People, policy: Path, tmp_path: Path) -> None:
@@ -150,7 +151,7 @@ def test_a_snapshot_is_shown_with_all_that_was_said_of_it(people: People, policy
     assert [word.by for word in claimed] == ["ben", "ben", "eve"], "without trust it is what statements claim"
 
     ledger.say(Revocation(snapshot=one.snapshot, why="A person asked."), people.ben)
-    again = shown(ledger, one.snapshot[:6], people.trust)
+    again = shown(ledger, one.snapshot[:8], people.trust)
     assert again.standing is not None
     assert again.standing.status == "revoked"
     assert again.words[-1].said == "A person asked."

@@ -148,7 +148,7 @@ def test_the_command(reported: Admitted, people: People, gate: Gate, tmp_path: P
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["nobody", "--trust"], "there is no snapshot, statement or name 'nobody'"),
+        (["nobody", "--trust"], "there is no snapshot 'nobody'"),
         (["harbour"], "no trust file is named"),
         (["harbour", "--out", ".", "--trust"], "is a directory"),
         (["harbour", "--stats", "--trust"], "No such option"),
