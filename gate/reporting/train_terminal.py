@@ -270,8 +270,7 @@ def render_dry_run(prepared: Prepared, console: Console) -> None:
     line("")
     for key, value in prepared.resolved.document().items():
         text = f"{key}: {orjson.dumps(value).decode()}"
-        place = prepared.resolved.place(key)
-        line(f"{text:<40}  # {place}" if place else text)
+        line(f"{text:<40}  # {prepared.resolved.places.get(key, 'default')}")
 
 
 def _json(content: object) -> bytes:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from gate.errors import MissingDependency, UsageError
 from gate.folders import Folders
+from gate.training.accelerate_files import launch_options
 from gate.training.recipe import SCRIPTS, Objective
 from gate.training.run_file import Run
 
@@ -96,7 +97,8 @@ def launch_of(run: Run, script: Script, configuration: Path) -> Launch:
         configuration: of accelerate.
 
     Raises:
-        MissingDependency: a library that trains is not installed.
+        MissingDependency: a library that trains, or that the configuration asks for, is not installed.
+        PolicyError: the configuration cannot be launched.
     """
     for library in NEEDED:
         if find_spec(library) is None:
@@ -105,11 +107,11 @@ def launch_of(run: Run, script: Script, configuration: Path) -> Launch:
             )
     # -P: a file called torch.py in the working directory is no library.
     start = (sys.executable, "-P", "-m", "accelerate.commands.launch", "--config_file", os.fspath(configuration))
-    command = (*start, os.fspath(script.path), os.fspath(run.place / "run.json"))
-    return Launch(command, _environment(run, os.environ))
+    command = (*start, *launch_options(configuration), os.fspath(script.path), os.fspath(run.place / "run.json"))
+    return Launch(command, environment_of(run, os.environ))
 
 
-def _environment(run: Run, given: Mapping[str, str]) -> dict[str, str]:
+def environment_of(run: Run, given: Mapping[str, str]) -> dict[str, str]:
     """The trainer's environment variables: this process's, with what keeps it quiet and repeatable."""
     own = {
         # In a folder of the run's own, and not in the working directory.

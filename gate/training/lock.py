@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,7 +17,8 @@ from gate.errors import UsageError
 from gate.provenance.ledger import Ledger
 from gate.provenance.trust import Trust
 from gate.snapshots.open import Snapshot, opened
-from gate.training.recipe import Objective, Recipe
+from gate.training.recipe import Recipe
+from gate.training.rows import FITTING
 from gate.training.run_file import SnapshotUse
 
 Role = Literal["train", "replay", "ewc"]
@@ -138,24 +139,10 @@ def check_trainable(recipe: Recipe, uses: Opened) -> None:
         if use.role == "train":
             first = next(iter(snapshot.examples("train", ["kind"])))
             kind = str(first["kind"][0])
-            if kind not in _KINDS[objective]:
-                fitting = [name for name, kinds in _KINDS.items() if kind in kinds]
+            if kind not in FITTING[objective]:
+                fitting = [name for name, kinds in FITTING.items() if kind in kinds]
                 raise UsageError(
-                    f"its examples are of kind {kind}, and {objective} learns from {' or '.join(_KINDS[objective])}",
+                    f"its examples are of kind {kind}, and {objective} learns from {' or '.join(FITTING[objective])}",
                     where=f"snapshot {use.name}",
-                    remedy=f"take a recipe whose objective is {' or '.join(fitting)} (`gate recipes ls`)",
+                    remedy=f"take a recipe whose objective is {', '.join(fitting)} (`gate recipes ls`)",
                 )
-
-
-_KINDS: Mapping[Objective, tuple[str, ...]] = {
-    "sft": ("chat",),
-    "classify": ("chat",),
-    "pretrain": ("text",),
-    "dpo": ("preference",),
-    "orpo": ("preference",),
-    "reward": ("preference",),
-    "kto": ("feedback",),
-    "rloo": ("chat", "preference", "feedback"),
-    "grpo": ("chat", "preference", "feedback"),
-}
-"""Which kinds of examples an objective learns from (gate.training.recipe)."""

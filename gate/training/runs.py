@@ -123,7 +123,7 @@ class RunFolder:
 
 def runs_folder(store: Path) -> Path:
     """The folder of a store's runs, which is made with the first of them."""
-    return store.absolute() / "runs"
+    return store.resolve() / "runs"
 
 
 def new_run(store: Path, name: str | None, dataset: str, recipe: str) -> Path:

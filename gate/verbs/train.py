@@ -25,11 +25,12 @@ from gate.provenance.trust import Trust
 from gate.store.files import hash_file, refused
 from gate.store.objects import Store
 from gate.training.accelerate_files import launch_configuration
+from gate.training.arguments import check_loggers
 from gate.training.base_files import check_base
 from gate.training.checkpoints import Found, clear_after, last_whole
 from gate.training.events import Events
 from gate.training.history import History, read_history
-from gate.training.launch import LOG, Script, launch_of, script_for, start
+from gate.training.launch import LOG, Script, environment_of, launch_of, script_for, start
 from gate.training.lock import OnStage, Wanted, check_trainable, mixed, open_all, wanted_by
 from gate.training.mishaps import Ended, TrainingFailed, why
 from gate.training.outcome import Interrupted, Prepared, Trained, Watching
@@ -146,6 +147,7 @@ def prepare(
     folders = Folders(find_settings(Path()).folder)
     resolved = load_recipe(os.fspath(recipe), folders, overrides)
     chosen = script_for(resolved.recipe.objective, folders, None if script is None else os.fspath(script))
+    check_loggers(resolved.recipe)
     configuration = launch_configuration(launch, folders)
     believed = trust if isinstance(trust, Trust) else open_trust(None if trust is None else Path(trust), trust_revision)
     place = store if isinstance(store, Store) else open_store(None if store is None else Path(store))
@@ -162,7 +164,7 @@ def prepare(
     run = Run(
         name=called,
         folder=os.fspath(runs_folder(place.root) / called),
-        store=os.fspath(place.root.absolute()),
+        store=os.fspath(place.root.resolve()),
         trust=_trust_path(trust, believed, trust_revision),
         trust_revision=trust_revision,
         snapshots=[use for use, _ in uses],
@@ -213,7 +215,10 @@ def resume(
                 "the script is another than the run began with", where=script.name, remedy="put it back, or train anew"
             )
         seen.on_stage("checking the base", 0, 1)
-        if check_base(run.base.name, allow_code=allow_code, template=run.base.template) != run.base:
+        # By its folder: a name may be relative to another working directory, or mean a later revision by now.
+        allowed = [each.replace(f"{run.base.name}@", f"{run.base.path}@", 1) for each in allow_code]
+        found = check_base(run.base.path, allow_code=allowed, template=run.base.template)
+        if (found.digest, found.remote_code) != (run.base.digest, run.base.remote_code):
             raise UsageError(
                 "the base is another than the run began with", where=run.base.name, remedy="put it back, or train anew"
             )
@@ -267,7 +272,7 @@ def _go(
     else:
         seen.on_note("the trainer had ended already, and is only recorded")
         history = before
-    facts = Facts(prepared.resolved.document(), state.script, launch_of(run, prepared.script, Path()).environment)
+    facts = Facts(prepared.resolved.document(), state.script, environment_of(run, os.environ))
     try:
         statement = record(run, prepared.opened, history, facts, prepared.ledger, prepared.trust, signer, seen.on_stage)
     except GateError as error:
