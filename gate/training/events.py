@@ -17,7 +17,8 @@ from typing import Literal
 Kind = Literal["stage", "parameters", "step", "evaluation", "samples", "retention", "finding", "end", "error"]
 """What an event tells, with its fields:
 
-stage       name                                        what is being done now: `data`, `model`, `training`, `resumed`…
+stage       name                                        what is being done now: `data`, `model`, `training`, `resumed`
+                                                        (with `step`), `saved` (with the name of the `device`)…
 parameters  trainable, total                            numbers of the model's
 step        step, steps, epoch, loss, lr, grad_norm,    a point of the curves (every `log_every` optimiser steps);
             tokens, tokens_per_second, memory, device   memory: peak bytes; device: its share of time in use, 0 to 1

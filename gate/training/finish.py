@@ -23,4 +23,15 @@ def finish(run: Run, trainer: Trainer, tokenizer: PreTrainedTokenizerBase, accou
     account.after_training(run, state)
     if os.environ.get("RANK", "0") == "0":
         save_candidate(trainer.accelerator.unwrap_model(trainer.model), tokenizer, run)
-    events.say("stage", name="saved")
+    events.say("stage", name="saved", device=_device(trainer))
+
+
+def _device(trainer: Trainer) -> str:
+    """What it trained on, such as `cpu` or `2 x NVIDIA A100-SXM4-80GB`: for the record."""
+    device = trainer.args.device
+    name = device.type
+    if name == "cuda":
+        import torch
+
+        name = torch.cuda.get_device_name(device)
+    return name if trainer.args.world_size == 1 else f"{trainer.args.world_size} x {name}"

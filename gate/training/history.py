@@ -20,6 +20,8 @@ class History:
 
     stage: str = ""
     """What is, or was last, being done."""
+    device: str | None = None
+    """What it trained on, once it has ended."""
     trainable: int | None = None
     total: int | None = None
     points: list[Event] = field(default_factory=list)
@@ -38,6 +40,8 @@ class History:
         match event.kind:
             case "stage":
                 self.stage = str(fields.get("name", ""))
+                if isinstance(device := fields.get("device"), str):
+                    self.device = device
                 if self.stage == "resumed":
                     self._back_to(whole(fields.get("step")) or 0)
             case "parameters":

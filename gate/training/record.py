@@ -152,7 +152,7 @@ def _about(
         "seconds": _count(told.get("seconds")),
         "tokens": _count(told.get("tokens")),
         "peak_bytes": _count(told.get("peak_memory")),
-        "device": str(told.get("device") or "unknown"),
+        "device": history.device or "unknown",
         "trainable": history.trainable,
         "parameters": history.total,
         "findings": history.codes,

@@ -41,12 +41,12 @@ def main(path: str) -> None:
     events.say("stage", name="model")
     events.say("parameters", trainable=10, total=1000)
     events.say("stage", name="training")
-    step, total = 0, 0
+    done, total = 0, 0
     if run.resume:
         state = json.loads((Path(run.resume) / "trainer_state.json").read_text())
-        step, total = state["global_step"], state["total"]
+        done, total = state["global_step"], state["total"]
     reason = "finished"
-    for step in range(step + 1, STEPS + 1):
+    for step in range(done + 1, STEPS + 1):
         if step == mishap_at and (what in EVERY_TIME or not run.resume):
             MISHAPS[what](events)
         total = (31 * total + step) % 1_000_003
@@ -64,7 +64,7 @@ def main(path: str) -> None:
             reason = "interrupted"
             break
     events.say("end", reason=reason, step=step, best_step=step, best_loss=0.3, seconds=2.6, tokens=100 * step,
-               peak_memory=5_000_000, device="cpu")  # fmt: skip
+               peak_memory=5_000_000, device=0.5)  # fmt: skip
     if reason == "interrupted":
         return
     parts = []
@@ -77,7 +77,7 @@ def main(path: str) -> None:
     books.head(books.height - (what == "lost_rows")).write_parquet(run.place / "accounting.parquet")
     run.candidate.mkdir(parents=True, exist_ok=True)
     (run.candidate / "model.safetensors").write_bytes(hashlib.sha256(str(total).encode()).digest())
-    events.say("stage", name="saved")
+    events.say("stage", name="saved", device="cpu")
     if what == "killed_after":
         os.kill(os.getppid(), signal.SIGKILL)  # the launcher
 
@@ -91,7 +91,7 @@ def _told(events: Events) -> None:
 def _nan(events: Events) -> None:
     events.say("finding", code="nan", step=3, message="the loss is no number", remedy="lower it", severity="error")
     events.say("end", reason="nan", step=3, best_step=2, best_loss=1.0, seconds=1, tokens=300, peak_memory=1,
-               device="cpu")  # fmt: skip
+               device=0.5)  # fmt: skip
     sys.exit(0)
 
 
