@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gate.cli.output_option import output_option
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -40,14 +42,7 @@ _PATH = click.argument("path", type=click.Path(exists=True), default=".", callba
 
 @command.command("ls", epilog="\b\nExamples:\n  gate cache ls\n  gate cache ls data/ --output json | jq .bytes\n")
 @_PATH
-@click.option(
-    "--output",
-    "-o",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="For people, or for programs.",
-)
+@output_option()
 def ls(path: Path, output: str) -> int:
     """List what is kept for data at PATH (here, where none is given)."""
     from gate.verbs.cache import listed

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from gate.cli.output_option import output_option
 from gate.cli.provenance_options import key_options, store_option, trust_options
 
 EPILOG = """\b
@@ -27,14 +28,7 @@ Exit codes: 0 done (or nothing left to do), 1 the store is damaged or your word 
 @store_option
 @trust_options
 @key_options
-@click.option(
-    "--output",
-    "-o",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="For people, or for programs.",
-)
+@output_option("text")
 def command(
     ids: tuple[str, ...],
     why: str,

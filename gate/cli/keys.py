@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from gate.cli.output_option import output_option
 from gate.cli.provenance_options import trust_options
 
 EPILOG = """\b
@@ -81,14 +82,7 @@ def _new_passphrase() -> str:
 
 @command.command("ls", epilog="\b\nExamples:\n  gate keys ls\n  gate keys ls --trust trust.yaml --output json\n")
 @trust_options
-@click.option(
-    "--output",
-    "-o",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="For people, or for programs.",
-)
+@output_option()
 def ls(trust: Path | None, trust_revision: str | None, output: str) -> int:
     """List the keys that you can sign with, and what a trust file says of them."""
     from gate.provenance.keys import keys_folder

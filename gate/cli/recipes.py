@@ -6,6 +6,8 @@ import sys
 
 import click
 
+from gate.cli.output_option import output_option
+
 EPILOG = """\b
 Examples:
   gate recipes ls
@@ -42,14 +44,7 @@ def command() -> None:
 
 
 @command.command("ls", epilog="\b\nExamples:\n  gate recipes ls\n  gate recipes ls -o json\n")
-@click.option(
-    "--output",
-    "-o",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="For people, or for programs.",
-)
+@output_option()
 def ls(output: str) -> int:
     """List the recipes: what each learns, and what of the model it trains."""
     from gate.verbs.recipes import list_recipes
@@ -72,14 +67,7 @@ def ls(output: str) -> int:
 @command.command("show", epilog=SHOW_EPILOG)
 @click.argument("name", metavar="NAME|FILE")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Over the recipe's, such as lr=1e-4.")
-@click.option(
-    "--output",
-    "-o",
-    type=click.Choice(["yaml", "json"]),
-    default="yaml",
-    show_default=True,
-    help="A recipe again, or for programs.",
-)
+@output_option("yaml", told="A recipe again, or for programs.")
 def show(name: str, overrides: tuple[str, ...], output: str) -> int:
     """Show a recipe in full: defaults included, where each value was written, and what the guides say against it."""
     from gate.reporting.recipes_terminal import recipe_json, recipe_yaml

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gate.cli.output_option import output_option
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -43,14 +45,7 @@ _KIND = click.option(
     type=click.Choice(KINDS),
     help="Only the rules for this kind of example; base is for rows whose kind is not known.",
 )
-_OUTPUT = click.option(
-    "--output",
-    "-o",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="For people, or for programs.",
-)
+_OUTPUT = output_option()
 
 
 @click.group("rules", invoke_without_command=True, epilog=EPILOG)

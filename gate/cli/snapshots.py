@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import click
 
+from gate.cli.output_option import output_option
 from gate.cli.provenance_options import store_option, trust_options
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -36,21 +37,10 @@ def command() -> None:
     """
 
 
-def _output(function: F) -> F:
-    return click.option(
-        "--output",
-        "-o",
-        type=click.Choice(["table", "json"]),
-        default="table",
-        show_default=True,
-        help="For people, or for programs.",
-    )(function)
-
-
 @command.command("ls", epilog="\b\nExamples:\n  gate snapshots ls --trust trust.yaml\n  gate snapshots ls -o json\n")
 @store_option
 @trust_options
-@_output
+@output_option()
 def ls(store: Path | None, trust: Path | None, trust_revision: str | None, output: str) -> int:
     """List every name with the snapshots that it stood for; a star marks what it stands for now."""
     from gate.reporting.snapshot_terminal import entries_table, reasons
@@ -75,7 +65,7 @@ def ls(store: Path | None, trust: Path | None, trust_revision: str | None, outpu
 @click.argument("what")
 @store_option
 @trust_options
-@_output
+@output_option()
 def show(what: str, store: Path | None, trust: Path | None, trust_revision: str | None, output: str) -> int:
     """Show a snapshot: counts, splits, what each rule left out, sources, policy, and what people said of it."""
     from gate.reporting.snapshot_terminal import overview_document, overview_text
@@ -100,14 +90,7 @@ def show(what: str, store: Path | None, trust: Path | None, trust_revision: str 
 @click.argument("b")
 @store_option
 @trust_options
-@click.option(
-    "--output",
-    "-o",
-    type=click.Choice(["table", "json", "markdown"]),
-    default="table",
-    show_default=True,
-    help="For people, for programs, or for a comment.",
-)
+@output_option("table", "json", "markdown", told="For people, for programs, or for a comment.")
 def diff(a: str, b: str, store: Path | None, trust: Path | None, trust_revision: str | None, output: str) -> int:
     """Compare two snapshots: rows added, removed and moved between splits, rules and sources that changed.
 

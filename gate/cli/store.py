@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gate.cli.output_option import output_option
 from gate.cli.provenance_options import store_option, trust_options
 
 if TYPE_CHECKING:
@@ -26,15 +27,6 @@ Examples:
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _SHOWN = 200  # problems or files that a terminal gets; --output json has all
 
-_output = click.option(
-    "--output",
-    "-o",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="For people, or for programs.",
-)
-
 
 @click.group("store", epilog=EPILOG)
 def command() -> None:
@@ -47,7 +39,7 @@ def command() -> None:
 
 @command.command("ls", epilog="\b\nExamples:\n  gate store ls\n  gate store ls --output json | jq .bytes\n")
 @store_option
-@_output
+@output_option()
 def ls(store: Path | None, output: str) -> int:
     """List what lies in the store: objects by kind, statements by what they say, refs by name."""
     from gate.verbs.store import listed
@@ -69,7 +61,7 @@ def ls(store: Path | None, output: str) -> int:
     "\n\b\nExit codes: 0 whole, 1 something is damaged or missing.\n",
 )
 @store_option
-@_output
+@output_option()
 def check(store: Path | None, output: str) -> int:
     """Hash every object and statement again, read every statement and ref, and name what is not as it should be.
 
@@ -112,7 +104,7 @@ def _problems(problems: tuple[Problem, ...]) -> None:
 @click.option("--now", is_flag=True, help="What is younger than an hour, too. No other gate may be writing.")
 @store_option
 @trust_options
-@_output
+@output_option()
 def gc(delete: bool, now: bool, store: Path | None, trust: Path | None, trust_revision: str | None, output: str) -> int:
     """List the objects that no statement and no ref leads to, and what writers that were killed have left.
 
@@ -150,7 +142,7 @@ def gc(delete: bool, now: bool, store: Path | None, trust: Path | None, trust_re
 )
 @click.argument("url", metavar="URL")
 @store_option
-@_output
+@output_option()
 def push(url: str, store: Path | None, output: str) -> int:
     """Copy what the store at URL lacks: objects first, then statements, then refs.
 
@@ -175,7 +167,7 @@ def push(url: str, store: Path | None, output: str) -> int:
 )
 @click.argument("url", metavar="URL")
 @store_option
-@_output
+@output_option()
 def pull(url: str, store: Path | None, output: str) -> int:
     """Copy what this store lacks and the one at URL has; every file is verified before it is put in place.
 
@@ -224,7 +216,7 @@ def bundle(what: str, out: Path, store: Path | None) -> int:
 )
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="FILE")
 @store_option
-@_output
+@output_option()
 def unbundle(file: Path, store: Path | None, output: str) -> int:
     """Put what a bundle holds into the store, which is made where there is none; each file once it is whole.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from gate.cli.output_option import output_option
 from gate.cli.provenance_options import store_option, trust_options
 
 EPILOG = """\b
@@ -26,14 +27,7 @@ Exit codes: 0 found, 1 something in the store is damaged, 2 usage error, or noth
 @click.option("--limit", type=click.IntRange(min=0), default=20, show_default=True, help="Examples told; 0 for all.")
 @store_option
 @trust_options
-@click.option(
-    "--output",
-    "-o",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="For people, or for programs.",
-)
+@output_option("text")
 def command(
     what: str, limit: int, store: Path | None, trust: Path | None, trust_revision: str | None, output: str
 ) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from gate.cli.output_option import output_option
 from gate.cli.provenance_options import store_option, trust_options
 
 EPILOG = """\b
@@ -42,14 +43,7 @@ expired or erased, 2 usage error (nothing was verified), 3 whole, and waiting fo
 )
 @store_option
 @trust_options
-@click.option(
-    "--output",
-    "-o",
-    type=click.Choice(["tree", "json"]),
-    default="tree",
-    show_default=True,
-    help="For people, or for programs.",
-)
+@output_option("tree")
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing for people; JSON and the exit code remain.")
 def command(
     what: str | None,

@@ -7,6 +7,7 @@ version, which statements it rests on (`parents`), the author's statement before
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal, cast
@@ -27,15 +28,15 @@ Text = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"\S")]
 Count = Annotated[int, Field(ge=0)]
 
 
-class About(BaseModel):
+class About(BaseModel, ABC):
     """What a statement says. `subjects` are the digests that in-toto's subject lists."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
     kind: ClassVar[str]
 
+    @abstractmethod
     def subjects(self) -> dict[str, str]:
         """What it is said of: names and SHA-256 digests."""
-        raise NotImplementedError
 
     def parents(self) -> list[str]:
         """The statements that it rests on."""

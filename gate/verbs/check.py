@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import tempfile
@@ -120,7 +121,8 @@ def check(
                 if against is not None:
                     sides.append(gather(against.paths, spool, stdin=piped, threads=engine.cores, root=against.root))
                 if not _names(select):
-                    _expect_all(sides, settings, engine, store)
+                    with contextlib.suppress(Exception):  # a head start: what is wrong is said where it is needed
+                        _expect_all(sides, settings, engine, store)
                 return sides
 
             # What is wrong with a policy is said before anything is read, so what comes on a pipe waits.
