@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 import click
 
 from gate.cli.output_option import output_option
 from gate.cli.provenance_options import store_option, trust_options
-
-F = TypeVar("F", bound=Callable[..., object])
 
 EPILOG = """\b
 Examples:
