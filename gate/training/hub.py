@@ -20,6 +20,9 @@ _REVISION = re.compile(r"[\w./-]{1,200}")
 SMALL = (".json", ".jinja", ".txt", ".model", ".tiktoken", ".py")
 """How the names of files end that describe a model, its tokenizer and its templates."""
 
+_TRANSPORTS = ("httpx", "httpx2", "httpcore", "httpcore2", "requests", "urllib3")
+"""What huggingface_hub speaks with, in one version or another: their errors are the network's."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
@@ -44,7 +47,7 @@ def is_offline() -> bool:
     return any(each in ("1", "ON", "YES", "TRUE") for each in said)
 
 
-def fetch(repository: str, revision: str | None, *, offline: bool) -> Fetched:
+def fetch(repository: str, revision: str | None, *, offline: bool, weights: bool = True) -> Fetched:
     """A model's files in the hub's own cache on this machine, downloaded where they are not there yet.
 
     Args:
@@ -52,6 +55,7 @@ def fetch(repository: str, revision: str | None, *, offline: bool) -> Fetched:
         revision: a branch, a tag or a commit; the main branch, if None. It is resolved to a commit first, and that
             commit is what is downloaded and recorded.
         offline: take what was downloaded before, and ask nobody.
+        weights: False for what describes the model alone, to plan with.
 
     Raises:
         InputError: there is no such model or revision, it asks for an agreement, it has no safetensors, or the hub
@@ -77,7 +81,7 @@ def fetch(repository: str, revision: str | None, *, offline: bool) -> Fetched:
             return Fetched(folder, folder.name)
         said = hub.HfApi().model_info(repository, revision=revision)
         names = [each.rfilename for each in said.siblings or []]
-        wanted = _wanted(repository, names)
+        wanted = _wanted(repository, names, weights)
         folder = Path(
             hub.snapshot_download(repository, revision=said.sha, allow_patterns=[glob.escape(each) for each in wanted])
         )
@@ -102,11 +106,13 @@ def fetch(repository: str, revision: str | None, *, offline: bool) -> Fetched:
             where=repository,
             remedy="name a folder, or unset HF_HUB_OFFLINE to download it",
         ) from None
-    except (OSError, _network_error()) as error:
+    except Exception as error:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise InputError(
                 "there is no room left to download it", where=repository, remedy="make room, or set HF_HOME"
             ) from None
+        if not isinstance(error, OSError) and type(error).__module__.split(".")[0] not in _TRANSPORTS:
+            raise
         raise InputError(
             f"the hub cannot be reached ({type(error).__name__})",
             where=repository,
@@ -114,13 +120,7 @@ def fetch(repository: str, revision: str | None, *, offline: bool) -> Fetched:
         ) from None
 
 
-def _network_error() -> type[Exception]:
-    import httpx  # which huggingface_hub speaks with
-
-    return httpx.HTTPError
-
-
-def _wanted(repository: str, names: list[str]) -> list[str]:
+def _wanted(repository: str, names: list[str], with_weights: bool = True) -> list[str]:
     """Which of a repository's files are fetched."""
     top = [name for name in names if len(PurePosixPath(name).parts) == 1]
     if SINGLE in top:
@@ -139,4 +139,6 @@ def _wanted(repository: str, names: list[str]) -> list[str]:
     small = [each for each in top if each.endswith(SMALL)]
     code = [each for each in names if each.endswith(".py")]
     templates = [each for each in names if each.startswith("additional_chat_templates/") and each.endswith(".jinja")]
+    if not with_weights:
+        weights, code = [], []
     return sorted({*weights, *small, *code, *templates, *(each for each in top if each in ("README.md", "LICENSE"))})
