@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gate.errors import UsageError
-from gate.folders import Folders, repository_of
+from gate.folders import Folders
+from gate.policy.settings import find_settings
 from gate.training import retention, sampling
 from gate.training.advice import outside_guides
 from gate.training.callback import Callback
@@ -41,7 +42,7 @@ def callbacks(run: Run, tokenizer: Any, rows: Rows, events: Events) -> list[Call
     Raises:
         GateError: the retention suite or `rules/training.yaml` cannot be used.
     """
-    folders = Folders(repository_of(Path()))
+    folders = Folders(find_settings(Path()).folder)
     rules = load_sign_rules(folders)
     ending = Ending(events)
     watching: list[Callback] = [Finite(ending, rules), Telling(run, events, ending), Looking(run, rules, events)]
@@ -50,7 +51,7 @@ def callbacks(run: Run, tokenizer: Any, rows: Rows, events: Events) -> list[Call
         watching.append(Samples(run, tokenizer, rows, events))
     if recipe.monitor is not None:
         watching.append(Retention(run, tokenizer, folders, rules, events, ending))
-    watching += [EarlyStop(run, ending), Interruption(ending), Closing()]
+    watching += [EarlyStop(run, ending), Interruption(ending), Closing(), Ended(ending)]
     return watching
 
 
@@ -91,21 +92,16 @@ class Telling(Callback):
             "memory": memory_peak(),
             "device": device,
         }
-        known = {*fields, "learning_rate", "num_input_tokens_seen", "num_tokens"}
-        fields |= {key: value for key, value in logs.items() if key not in known and _is_number(value)}
+        fields |= {key: value for key, value in _figures(logs).items() if key not in (*fields, "learning_rate")}
         self._tokens, self._busy = tokens, 0.0
         self._events.say("step", **fields)
 
     def on_evaluate(
         self, args: Arguments, state: State, control: Control, metrics: dict[str, float], **more: Any
     ) -> None:
-        own = {key.removeprefix("eval_"): value for key, value in metrics.items() if _is_number(value)}
-        own = {key: value for key, value in own.items() if not key.endswith("_per_second") and key != "epoch"}
-        fields: dict[str, Value] = {"step": state.global_step, **own}
+        own = {key.removeprefix("eval_"): value for key, value in metrics.items()}
+        fields: dict[str, Value] = {"step": state.global_step, **_figures(own)}
         self._events.say("evaluation", **fields)
-
-    def on_train_end(self, args: Arguments, state: State, control: Control, **more: Any) -> None:
-        self._ending.tell(state)
 
 
 class Looking(Callback):
@@ -297,6 +293,16 @@ class Closing(Callback):
             close_checkpoint(Path(args.output_dir) / f"checkpoint-{state.global_step}")
 
 
+class Ended(Callback):
+    """Says why training ended, after everybody else has said theirs."""
+
+    def __init__(self, ending: Ending) -> None:
+        self._ending = ending
+
+    def on_train_end(self, args: Arguments, state: State, control: Control, **more: Any) -> None:
+        self._ending.tell(state)
+
+
 def _evaluated(state: State) -> bool:
     return any("eval_loss" in each and each["step"] == state.global_step for each in state.log_history)
 
@@ -306,8 +312,13 @@ def _tokens(state: State, logs: dict[str, float]) -> int:
     return int(state.num_input_tokens_seen or logs.get("num_tokens", 0))
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+_KEPT_BY_THEMSELVES = ("epoch", "runtime", "train_runtime", "num_tokens", "num_input_tokens_seen")
+
+
+def _figures(logs: dict[str, float]) -> dict[str, Value]:
+    """What a library logged beside what gate tells itself: parts of the loss, rewards, accuracies."""
+    numbers = {k: v for k, v in logs.items() if isinstance(v, (int, float)) and not isinstance(v, bool)}
+    return {k: v for k, v in numbers.items() if k not in _KEPT_BY_THEMSELVES and not k.endswith("_per_second")}
 
 
 def _sharded() -> bool:
