@@ -232,7 +232,7 @@ class Account:
             pl.when(left_out).then("dropped").when(trained).then(None).otherwise(unseen).alias("reason"),
             *(pl.col(name).fill_null(0) for name in ("draws", "times", "tokens", "cut_tokens")),
             pl.col("lost_end").fill_null(False),
-        ).cast(dict(FATES))  # fmt: skip
+        ).cast(FATES)  # fmt: skip
 
     def _everything(self) -> pl.DataFrame:
         """Every row of each train split and every canary, whether drawn or not."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from gate.errors import UsageError
 from gate.training.accounting import Account, Outcome, Placed
 from gate.training.packing import packs
-from gate.training.preview import chosen_examples, preview_document
+from gate.training.preview import Shown, chosen_examples, preview_document
 from gate.training.rows import Row, RowKind, Rows
 from gate.training.run_file import Run
 from gate.training.template import Template
@@ -24,12 +24,17 @@ from gate.training.tolerance import Limits
 
 if TYPE_CHECKING:
     import datasets
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
     from transformers import PreTrainedTokenizerBase
 
-Cell = int | bool | str | list[int] | list[dict[str, str]]
-"""What a column holds for an example."""
-Columns = dict[str, Cell]
 
+Columns = dict[str, "int | bool | NDArray[np.int32] | list[dict[str, str]]"]
+"""What a trainer reads of an example."""
+
+NOT_LEARNED = -100
+"""The label that losses pass over (torch.nn.CrossEntropyLoss, ignore_index)."""
 GROUP = "group"
 """The column that says which kind of row a position holds (`gate.training.order`)."""
 GROUPS: dict[RowKind, int] = {"data": 0, "replay": 1, "canary": 2}
@@ -46,8 +51,8 @@ class Sample:
     pieces: list[tuple[Columns, int]]
     """Columns of each, and how many tokens it reads."""
     outcome: Outcome
-    shown: dict[str, tuple[list[int], list[bool]]] = field(default_factory=dict)
-    """For preview.json: sequences by name, as token ids and whether each is learned."""
+    shown: dict[str, Shown] = field(default_factory=dict)
+    """For preview.json: sequences by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +102,9 @@ def _context(run: Run, tokenizer: PreTrainedTokenizerBase) -> int | None:
         config = json.loads((Path(run.base.path) / "config.json").read_bytes())
     except (OSError, ValueError):
         config = {}
-    for part in (config, config.get("text_config")) if isinstance(config, dict) else ():
-        for key in _CONTEXT_KEYS if isinstance(part, Mapping) else ():
+    parts = [config, config.get("text_config")] if isinstance(config, dict) else []
+    for part in (each for each in parts if isinstance(each, dict)):
+        for key in _CONTEXT_KEYS:
             if isinstance(found := part.get(key), int) and found > 0:
                 return found
     length = tokenizer.model_max_length
@@ -135,7 +141,7 @@ def assembled(
     held_out = [columns for sample in validation for columns, _ in sample.pieces]
     if not held_out:
         raise UsageError(
-            f"nothing is left of the validation split's {len(rows.validation):,} rows at max_length={limits.max_length}",
+            f"nothing is left of {len(rows.validation):,} rows to validate at max_length={limits.max_length}",
             remedy="a larger max_length, or validation rows that have an answer",
         )
     if run.recipe.packing:
@@ -188,30 +194,46 @@ def _each_once(rows: Sequence[Row], tokenise: Callable[[list[Row]], list[Sample]
 
 def _packed(examples: Sequence[tuple[Columns, int, int]], room: int) -> tuple[list[int], list[Columns]]:
     """Examples put into sequences of at most `room` tokens: the position of each, and the sequences."""
+    import numpy as np
+
     members = packs([tokens for _, tokens, _ in examples], room)
     positions = [0] * len(examples)
     made: list[Columns] = []
     for position, numbers in enumerate(members):
-        whole: dict[str, list[int]] = {}
         for number in numbers:
             positions[number] = position
-            for name, cell in examples[number][0].items():
-                if isinstance(cell, list):
-                    whole.setdefault(name, []).extend(cell)  # type: ignore[arg-type]  # packing is of token columns
-        made.append({**whole, "seq_lengths": [examples[number][1] for number in numbers]})
+        whole = {
+            name: np.concatenate(
+                [cell for number in numbers if isinstance(cell := examples[number][0][name], np.ndarray)]
+            )
+            for name in examples[0][0]
+        }
+        made.append({**whole, "seq_lengths": np.array([examples[number][1] for number in numbers], np.int32)})
     return positions, made
 
 
 def _dataset(examples: Sequence[Columns], name: str, groups: list[int] | None = None) -> datasets.Dataset:
     import datasets
+    import numpy as np
     import pyarrow as pa
 
     columns = {}
-    for key, first in examples[0].items():
-        tokens = isinstance(first, list) and all(isinstance(each, int) for each in first)
-        columns[key] = pa.array([each[key] for each in examples], pa.list_(pa.int32()) if tokens else None)
+    for key in examples[0]:
+        cells = [each[key] for each in examples]
+        tokens = [cell for cell in cells if isinstance(cell, np.ndarray)]
+        columns[key] = _lists(tokens) if len(tokens) == len(cells) else pa.array(cells)
     if groups is not None:
         columns[GROUP] = pa.array(groups, pa.int8())
     # The fingerprint is what libraries cache by; the default hashes every token.
     fingerprint = hashlib.sha256(f"{name}\0{len(examples)}\0{uuid.uuid4()}".encode()).hexdigest()[:16]
     return datasets.Dataset(pa.table(columns), fingerprint=fingerprint)
+
+
+def _lists(tokens: Sequence[NDArray[np.int32]]) -> pa.Array:
+    """A column of lists of whole numbers, without making an object of each."""
+    import numpy as np
+    import pyarrow as pa
+
+    offsets = np.zeros(len(tokens) + 1, np.int64)
+    np.cumsum([len(each) for each in tokens], out=offsets[1:])
+    return pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(np.concatenate(tokens)))

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Protocol
 
 from gate.training.template import TemplateError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from transformers import PreTrainedTokenizerBase
 
 _BATCH = 2048
@@ -24,7 +27,7 @@ _BATCH = 2048
 class Encoded:
     """A text as tokens."""
 
-    ids: list[int]
+    ids: NDArray[np.int32]
     learned: tuple[tuple[int, int], ...]
     """Tokens (from, to) that are learned, in order."""
 
@@ -61,6 +64,8 @@ def encoded(
     Raises:
         TemplateError: a turn has no end-of-turn token, or its text cannot be told apart from what stands before it.
     """
+    import numpy as np
+
     turns = _Turns(tokenizer, marked)
     made: list[Encoded] = []
     for at in range(0, len(texts), _BATCH):
@@ -72,12 +77,15 @@ def encoded(
                 ids, stretches = _in_pieces(text, its_spans, name, tokenizer)
             else:
                 ids, stretches = encoding.ids, [each for each in found if each is not None]
-            made.append(Encoded(ids, tuple(turns.ended(ids, stretch, name) for stretch in stretches)))
+            learned = tuple(turns.ended(ids, stretch, name) for stretch in stretches)
+            made.append(Encoded(np.array(ids, np.int32), learned))
     return made
 
 
 def encodings_of(texts: list[str], tokenizer: PreTrainedTokenizerBase, *, special: bool = False) -> list[_Encoding]:
     """The tokenizer's own encodings, uncut and unpadded."""
+    if not texts:
+        return []  # which the tokenizer cannot take
     if not tokenizer.is_fast:
         raise TemplateError(
             "its tokenizer is a slow one, which cannot say which characters a token stands for",
@@ -113,7 +121,7 @@ def _in_pieces(
     edges = [0, *(edge for span in spans for edge in span), len(text)]
     ids: list[int] = []
     stretches: list[tuple[int, int]] = []
-    pieces = [text[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    pieces = [text[start:end] for start, end in pairwise(edges)]
     for number, encoding in enumerate(encodings_of(pieces, tokenizer)):
         if number % 2:
             stretches.append((len(ids), len(ids) + len(encoding.ids)))

@@ -1,4 +1,4 @@
-"""Several examples in one sequence, so that little is padding: best fit, longest first (Ding et al. 2024, section 3)."""
+"""Several examples in one sequence, so that little is padding: best fit, longest first (Ding et al. 2024, sec. 3)."""
 
 from __future__ import annotations
 

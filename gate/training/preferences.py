@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING
 
 from gate.errors import UsageError
 from gate.training.accounting import Outcome
-from gate.training.assembly import Cell, Columns, Sample, Tokens, assembled, limits_of
+from gate.training.assembly import NOT_LEARNED, Columns, Sample, Tokens, assembled, limits_of
 from gate.training.conversations import prompt_text, tools_of, whole_text
 from gate.training.encoding import Encoded, encoded, encodings_of
+from gate.training.preview import Shown
 from gate.training.rows import Message, Row, Rows
 from gate.training.run_file import Run
 from gate.training.template import Template, TemplateError, resolved_template
 from gate.training.tolerance import Limits
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from transformers import PreTrainedTokenizerBase
-
-_NOT_LEARNED = -100
 
 
 def preference_tokens(rows: Rows, tokenizer: PreTrainedTokenizerBase, run: Run) -> Tokens:
@@ -77,6 +78,8 @@ def prompt_tokens(rows: Rows, tokenizer: PreTrainedTokenizerBase, run: Run) -> T
         TemplateError: the template fails on a prompt.
         UsageError: prompts with tools (the trainer could not pass them), no template, or no room.
     """
+    import numpy as np
+
     template, limits = resolved_template(run, tokenizer), limits_of(run, tokenizer)
     tokenizer.chat_template = template.text
     room = limits.max_length - run.recipe.max_new_tokens
@@ -91,13 +94,15 @@ def prompt_tokens(rows: Rows, tokenizer: PreTrainedTokenizerBase, run: Run) -> T
     def tokenise(some: list[Row]) -> list[Sample]:
         made = []
         for row, encoding in zip(some, encodings_of([_prompt(row, template) for row in some], tokenizer), strict=True):
-            ids = encoding.ids
+            ids = np.array(encoding.ids, np.int32)
             messages = [_plain(message) for message in _asked(row)]
             outcome = Outcome(len(ids), len(ids), len(ids) + run.recipe.max_new_tokens)
             if len(ids) > room:
                 made.append(Sample([], Outcome(len(ids), 0, outcome.least, "too_long")))
             else:
-                made.append(Sample([({"prompt": messages}, len(ids))], outcome, {"prompt": (ids, [False] * len(ids))}))
+                made.append(
+                    Sample([({"prompt": messages}, len(ids))], outcome, {"prompt": (ids, np.zeros(len(ids), bool))})
+                )
         return made
 
     return assembled(rows, tokenise, tokenizer, run, limits, template, per_step=per_step)
@@ -149,7 +154,7 @@ def _answers(
     return encoded(texts, spans, [row.id for row, _, _ in rows], tokenizer)
 
 
-def _split(tokens: Encoded, limits: Limits) -> tuple[list[int], list[int], Outcome]:
+def _split(tokens: Encoded, limits: Limits) -> tuple[NDArray[np.int32], NDArray[np.int32], Outcome]:
     """Prompt and answer, cut to the greatest length, and what that did."""
     start, end = tokens.learned[0]
     kept = min(end, limits.max_length)
@@ -157,9 +162,11 @@ def _split(tokens: Encoded, limits: Limits) -> tuple[list[int], list[int], Outco
 
 
 def _pair_sample(chosen: Encoded, rejected: Encoded, limits: Limits, objective: str, *, drop: bool) -> Sample:
+    import numpy as np
+
     prompt, good, first = _split(chosen, limits)
     other, bad, second = _split(rejected, limits)
-    if prompt != other:
+    if not np.array_equal(prompt, other):
         raise TemplateError(
             "the tokenizer writes the prompt in another way before one answer than before the other",
             remedy="name a template that ends a prompt with a special token (--chat-template FILE)",
@@ -167,37 +174,45 @@ def _pair_sample(chosen: Encoded, rejected: Encoded, limits: Limits, objective: 
     needed, whole = max(first.needed, second.needed), objective == "reward" or drop
     least = needed if whole else len(prompt) + 1
     if limits.max_length < least:
-        reason = "too_long" if objective == "reward" else "truncated" if good and bad else "nothing_left"
+        reason = "too_long" if objective == "reward" else "truncated" if len(good) and len(bad) else "nothing_left"
         return Sample([], Outcome(needed, 0, least, reason))
     kept = max(first.kept, second.kept)
     shown = {"chosen": _shown(prompt, good), "rejected": _shown(prompt, bad)}
     columns: Columns
     if objective == "orpo":
         columns = _orpo(prompt, good, "chosen") | _orpo(prompt, bad, "rejected")
-        columns |= {"prompt_input_ids": prompt, "prompt_attention_mask": [1] * len(prompt)}
+        columns |= {"prompt_input_ids": prompt, "prompt_attention_mask": np.ones_like(prompt)}
     elif objective == "reward":
-        columns = {"chosen_ids": prompt + good, "rejected_ids": prompt + bad}
+        columns = {"chosen_ids": shown["chosen"][0], "rejected_ids": shown["rejected"][0]}
     else:
         columns = {"prompt_ids": prompt, "chosen_ids": good, "rejected_ids": bad}
     read = 2 * len(prompt) + len(good) + len(bad)
     return Sample([(columns, read)], Outcome(needed, kept, least, None, first.lost_end or second.lost_end), shown)
 
 
-def _orpo(prompt: list[int], answer: list[int], name: str) -> Columns:
-    ids = prompt + answer
-    labels: Cell = [_NOT_LEARNED] * len(prompt) + answer
-    return {f"{name}_input_ids": ids, f"{name}_attention_mask": [1] * len(ids), f"{name}_labels": labels}
+def _orpo(prompt: NDArray[np.int32], answer: NDArray[np.int32], name: str) -> Columns:
+    import numpy as np
+
+    ids, learned = _shown(prompt, answer)
+    return {
+        f"{name}_input_ids": ids,
+        f"{name}_attention_mask": np.ones_like(ids),
+        f"{name}_labels": np.where(learned, ids, NOT_LEARNED).astype(np.int32),
+    }
 
 
 def _feedback_sample(tokens: Encoded, label: bool, limits: Limits, *, drop: bool) -> Sample:
     prompt, answer, outcome = _split(tokens, limits)
     least = outcome.needed if drop else len(prompt) + 1
     if limits.max_length < least:
-        return Sample([], Outcome(outcome.needed, 0, least, "truncated" if answer else "nothing_left"))
+        return Sample([], Outcome(outcome.needed, 0, least, "truncated" if len(answer) else "nothing_left"))
     columns: Columns = {"prompt_ids": prompt, "completion_ids": answer, "label": label}
     kept = Outcome(outcome.needed, outcome.kept, least, None, outcome.lost_end)
     return Sample([(columns, outcome.kept)], kept, {"text": _shown(prompt, answer)})
 
 
-def _shown(prompt: list[int], answer: list[int]) -> tuple[list[int], list[bool]]:
-    return prompt + answer, [False] * len(prompt) + [True] * len(answer)
+def _shown(prompt: NDArray[np.int32], answer: NDArray[np.int32]) -> Shown:
+    """Prompt and answer in one sequence, of which the answer is learned."""
+    import numpy as np
+
+    return np.concatenate([prompt, answer]), np.arange(len(prompt) + len(answer)) >= len(prompt)

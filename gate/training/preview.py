@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gate.training.rows import Row
 from gate.training.template import Template
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from transformers import PreTrainedTokenizerBase
+
+Shown = tuple["NDArray[np.int32]", "NDArray[np.bool_]"]
+"""A sequence: token ids, and whether each is learned."""
 
 EXAMPLES = 10
 LONGEST = 1000
@@ -35,15 +40,14 @@ def chosen_examples(rows: Sequence[Row], cut: Sequence[bool], shown: Sequence[bo
 
 
 def preview_document(
-    examples: Sequence[tuple[Row, dict[str, tuple[list[int], list[bool]]], int]],
+    examples: Sequence[tuple[Row, Mapping[str, Shown], int]],
     tokenizer: PreTrainedTokenizerBase,
     template: Template | None,
 ) -> dict[str, object]:
     """What preview.json says.
 
     Args:
-        examples: a row, its sequences by name (`text`, or `chosen` and `rejected`) as token ids and whether each is
-            learned, and how many tokens were cut off.
+        examples: a row, its sequences by name (`text`, or `chosen` and `rejected`), and how many tokens were cut off.
     """
     special = {at for at, token in tokenizer.added_tokens_decoder.items() if token.special}
     return {
@@ -61,10 +65,10 @@ def preview_document(
                         "tokens": [
                             {"id": each, "text": token_text(each, tokenizer), "learned": learns}
                             | ({"special": True} if each in special else {})
-                            for each, learns in zip(ids[:LONGEST], learned, strict=False)
+                            for each, learns in zip(ids[:LONGEST].tolist(), learned[:LONGEST].tolist(), strict=True)
                         ],
                         "left_out": max(0, len(ids) - LONGEST),
-                        "learned": sum(learned),
+                        "learned": int(learned.sum()),
                     }
                     for name, (ids, learned) in sequences.items()
                 ],

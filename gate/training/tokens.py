@@ -7,7 +7,7 @@ Which columns a trainer of the installed TRL takes as they are:
 | sft, pretrain | SFTTrainer, `skip_prepare_dataset` | input_ids, labels (-100: not learned), seq_lengths when packed |
 | classify | transformers' Trainer | input_ids, attention_mask, labels (a class) |
 | dpo | DPOTrainer, prepared | prompt_ids, chosen_ids, rejected_ids |
-| orpo | ORPOTrainer, prepared | {chosen,rejected}_{input_ids,attention_mask,labels}, prompt_{input_ids,attention_mask} |
+| orpo | ORPOTrainer, prepared | {chosen,rejected}_{input_ids,attention_mask,labels}, prompt_{input_ids,…} |
 | reward | RewardTrainer | chosen_ids, rejected_ids, each with its prompt |
 | kto | KTOTrainer, prepared | prompt_ids, completion_ids, label |
 | rloo, grpo | RLOOTrainer, GRPOTrainer | prompt (messages: they render it themselves, with the same template) |
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from gate.errors import UsageError
 from gate.training.accounting import Outcome
-from gate.training.assembly import Columns, Sample, Tokens, assembled, limits_of
+from gate.training.assembly import NOT_LEARNED, Columns, Sample, Tokens, assembled, limits_of
 from gate.training.conversations import prompt_text, rendered
 from gate.training.encoding import Encoded, encoded, encodings_of
 from gate.training.preferences import feedback_tokens, preference_tokens, prompt_tokens
@@ -32,6 +32,8 @@ from gate.training.template import resolved_template
 from gate.training.tolerance import Limits
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from transformers import PreTrainedTokenizerBase
 
 __all__ = [
@@ -43,9 +45,6 @@ __all__ = [
     "prompt_tokens",
     "text_tokens",
 ]
-
-_NOT_LEARNED = -100
-"""The label that losses pass over (torch.nn.CrossEntropyLoss, ignore_index)."""
 
 
 def chat_tokens(rows: Rows, tokenizer: PreTrainedTokenizerBase, run: Run) -> Tokens:
@@ -75,20 +74,21 @@ def _chat_sample(tokens: Encoded, limits: Limits, *, drop: bool) -> Sample:
     """A conversation cut to its greatest length, or what keeps it from being learned."""
     if not tokens.learned:
         return Sample([], Outcome(0, 0, None, "nothing_to_learn"))
+    import numpy as np
+
     needed, first = tokens.needed, tokens.learned[0][0]
     kept = min(needed, limits.max_length)
     # The first token of all has nothing before it that it could be predicted from.
     least = needed if drop else max(first, 1) + 1
     ids = tokens.ids[:kept]
-    labels = [_NOT_LEARNED] * kept
+    labels = np.full_like(ids, NOT_LEARNED)
     for start, end in tokens.learned:
         labels[start:end] = ids[start:end]
-    shown = {"text": (ids, [label != _NOT_LEARNED for label in labels])}
     if limits.max_length < least:
         reason = "truncated" if drop and limits.max_length > max(first, 1) else "nothing_left"
         return Sample([], Outcome(needed, 0, least, reason))
     columns: Columns = {"input_ids": ids, "labels": labels}
-    return Sample([(columns, kept)], Outcome(needed, kept, least, None, kept < needed), shown)
+    return Sample([(columns, kept)], Outcome(needed, kept, least, None, kept < needed), {"text": (ids, labels >= 0)})
 
 
 def text_tokens(rows: Rows, tokenizer: PreTrainedTokenizerBase, run: Run) -> Tokens:
@@ -98,6 +98,8 @@ def text_tokens(rows: Rows, tokenizer: PreTrainedTokenizerBase, run: Run) -> Tok
     Raises:
         UsageError: the tokenizer has no end-of-text token, or there is no room.
     """
+    import numpy as np
+
     limits = limits_of(run, tokenizer)
     end = tokenizer.eos_token_id
     if end is None:
@@ -105,18 +107,21 @@ def text_tokens(rows: Rows, tokenizer: PreTrainedTokenizerBase, run: Run) -> Tok
 
     def tokenise(some: list[Row]) -> list[Sample]:
         encodings = encodings_of([row.text or "" for row in some], tokenizer, special=True)
-        return [_text_sample([*ids, end] if ids[-1:] != [end] else ids, limits) for ids in (e.ids for e in encodings)]
+        ended = (ids if ids[-1:] == [end] else [*ids, end] for ids in (each.ids for each in encodings))
+        return [_text_sample(np.array(ids, np.int32), limits) for ids in ended]
 
     return assembled(rows, tokenise, tokenizer, run, limits, None)
 
 
-def _text_sample(ids: list[int], limits: Limits) -> Sample:
+def _text_sample(ids: NDArray[np.int32], limits: Limits) -> Sample:
+    import numpy as np
+
     if len(ids) < 2:
         return Sample([], Outcome(len(ids), 0, None, "nothing_to_learn"))
     step = limits.max_length - 1
     windows = [ids[at : at + limits.max_length] for at in range(0, len(ids) - 1, step)]
-    pieces: list[tuple[Columns, int]] = [({"input_ids": each, "labels": list(each)}, len(each)) for each in windows]
-    return Sample(pieces, Outcome(len(ids), len(ids), 2), {"text": (ids, [False, *([True] * (len(ids) - 1))])})
+    pieces: list[tuple[Columns, int]] = [({"input_ids": each, "labels": each}, len(each)) for each in windows]
+    return Sample(pieces, Outcome(len(ids), len(ids), 2), {"text": (ids, np.arange(len(ids)) > 0)})
 
 
 def class_tokens(rows: Rows, tokenizer: PreTrainedTokenizerBase, run: Run) -> Tokens:
@@ -127,6 +132,8 @@ def class_tokens(rows: Rows, tokenizer: PreTrainedTokenizerBase, run: Run) -> To
         UsageError: a row without a class, fewer than two classes, or one that only the validation split has.
         TemplateError: the template fails on a conversation.
     """
+    import numpy as np
+
     limits = limits_of(run, tokenizer)
     template = resolved_template(run, tokenizer) if any(row.messages for row in rows.train) else None
     classes = tuple(sorted({class_of(row, run) for row in rows.train}))
@@ -144,16 +151,15 @@ def class_tokens(rows: Rows, tokenizer: PreTrainedTokenizerBase, run: Run) -> To
 
     def tokenise(some: list[Row]) -> list[Sample]:
         chats = [at for at, row in enumerate(some) if row.messages]
-        ids: list[list[int]] = [[] for _ in some]
+        ids = [np.zeros(0, np.int32)] * len(some)
         if template is not None:
             texts = [prompt_text(_asked(some[at]), some[at], template) for at in chats]
             for at, encoding in zip(chats, encodings_of(texts, tokenizer), strict=True):
-                ids[at] = encoding.ids
+                ids[at] = np.array(encoding.ids, np.int32)
         plain = [at for at, row in enumerate(some) if not row.messages]
-        for at, encoding in zip(
-            plain, encodings_of([some[at].text or "" for at in plain], tokenizer, special=True), strict=True
-        ):
-            ids[at] = encoding.ids
+        written = [some[at].text or "" for at in plain]
+        for at, encoding in zip(plain, encodings_of(written, tokenizer, special=True), strict=True):
+            ids[at] = np.array(encoding.ids, np.int32)
         return [_class_sample(each, numbers[class_of(row, run)], limits) for each, row in zip(ids, some, strict=True)]
 
     return assembled(rows, tokenise, tokenizer, run, limits, template, classes=classes)
@@ -185,10 +191,12 @@ def _asked(row: Row) -> list[dict[str, str | None]]:
     return row.messages[:-1] if row.messages[-1]["role"] == "assistant" else row.messages
 
 
-def _class_sample(ids: list[int], number: int, limits: Limits) -> Sample:
-    if not ids:
+def _class_sample(ids: NDArray[np.int32], number: int, limits: Limits) -> Sample:
+    import numpy as np
+
+    if not len(ids):
         return Sample([], Outcome(0, 0, None, "nothing_to_learn"))
     kept = ids[: limits.max_length]
-    columns: Columns = {"input_ids": kept, "attention_mask": [1] * len(kept), "labels": number}
-    shown = {"text": (kept, [False] * len(kept))}
+    columns: Columns = {"input_ids": kept, "attention_mask": np.ones_like(kept), "labels": number}
+    shown = {"text": (kept, np.zeros(len(kept), bool))}
     return Sample([(columns, len(kept))], Outcome(len(ids), len(kept), 1), shown)
