@@ -47,9 +47,9 @@ def recipe_yaml(shown: Shown) -> str:
 
 def _lines(shown: Shown) -> Iterator[str]:
     resolved = shown.resolved
-    if resolved.recipe.about:
-        yield f"# {one_line(resolved.recipe.about)}"
     yield f"# trained by {one_line(shown.script)}; what each key means: docs/recipes.md"
+    if resolved.recipe.about:
+        yield f"about: {_scalar(one_line(resolved.recipe.about))}"
     above = ""
     for value in shown.values:
         top, _, inner = value.key.partition(".")

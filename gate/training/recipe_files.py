@@ -2,7 +2,7 @@
 knows where it was written.
 
 A recipe is `trainers/recipes/NAME.yaml`, the user's own first. Its keys are those of `gate.training.recipe.Recipe`, and
-`extends`: one recipe or several, whose values hold where this one says nothing. `null` takes an inherited value away.
+`extends`: one recipe or several, whose values hold where this one says nothing.
 """
 
 from __future__ import annotations
@@ -246,7 +246,14 @@ class _Reading:
         name = self.folders.origin(path)
         if self.read > _MOST_FILES:
             raise PolicyError(f"more than {_MOST_FILES} files are extended", where=name, remedy="extend fewer recipes")
-        content = read_yaml(path, name)
+        try:
+            content = read_yaml(path, name)
+        except PolicyError as error:
+            remedy = (error.remedy or "`gate recipes show lora` prints a whole one").replace(
+                "gate rules", "gate recipes"
+            )
+            raise PolicyError(error.what, where=error.where, remedy=remedy) from None
+        _says_something(content.values, content.places)
         below = _Layer({}, {}, [])
         for parent, asked in _parents(content):
             over = self.layer(self.locate(parent, path.parent, (*stack, path), asked), (*stack, path))
@@ -302,6 +309,9 @@ def _flag(text: str) -> tuple[dict[str, object], dict[str, Place]]:
     if inner is not None and key in _PARTS and inner not in _PARTS[key].model_fields:
         hint = nearest(inner, _PARTS[key].model_fields, "the keys here are")
         raise PolicyError(f"{key}.{inner}: there is no such key", where=str(place), remedy=hint)
+    if not value.strip():  # an empty variable of the shell, say
+        hint = f"write one; {key}=null takes away what a file says"
+        raise PolicyError(f"{key}: has no value", where=str(place), remedy=hint)
     try:
         content = parse_yaml(f"value: {value}".encode("utf-8", "surrogateescape"), "--set")
     except PolicyError as error:
@@ -322,24 +332,29 @@ def _flag(text: str) -> tuple[dict[str, object], dict[str, Place]]:
 
 
 def _validated(values: Mapping[str, object], places: Mapping[str, Place]) -> Recipe:
-    for key, value in values.items():
-        field_ = Recipe.model_fields.get(key)
-        if value is None and field_ is not None and field_.default is not None:
-            raise PolicyError(
-                f"{key}: has no value", where=str(places.get(key)), remedy="write one, or take the key away"
-            )
+    _says_something(values, places)
     try:
         return Recipe.model_validate_json(orjson.dumps(values))
     except ValidationError as error:
         said = policy_error(error, places=places, prefix="", valid=_valid_at)
         foreign = FOREIGN.get(said.what.partition(":")[0])
-        if foreign is not None and foreign not in values:
+        if foreign is not None:
             said = PolicyError(
                 said.what, where=said.where, remedy=f"it is called {foreign!r} here: {meaning_of(foreign)}"
             )
         elif said.remedy is None:
             said = PolicyError(said.what, where=said.where, remedy=meaning_of(said.what.partition(":")[0]))
         raise said from None
+
+
+def _says_something(values: Mapping[str, object], places: Mapping[str, Place]) -> None:
+    """No key stands without a value, unless none is one of its values."""
+    for key, value in values.items():
+        known_ = Recipe.model_fields.get(key)
+        if value is None and known_ is not None and known_.default is not None:
+            raise PolicyError(
+                f"{key}: has no value", where=str(places.get(key)), remedy="write one, or take the key away"
+            )
 
 
 def _valid_at(location: Location) -> Collection[str]:

@@ -179,7 +179,7 @@ def _unknown(recipe: Recipe, written: Collection[str]) -> Iterator[Problem]:
             key,
             f"`{here}: {getattr(recipe, here)}` does not know it; {who} {'do' if len(about[key]) > 1 else 'does'}",
             (_WHY.get(key) if here == "method" else None)
-            or f"take it away (where it is inherited: `{key}: null`), or start from a recipe of another {here}",
+            or f"take it away (--set {key}=null where it is inherited), or start from a recipe of another {here}",
             (here,),
         )
 

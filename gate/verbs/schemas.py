@@ -56,23 +56,16 @@ def snapshot_schema() -> Schema:
 
 
 def recipe_schema() -> Schema:
-    """The schema of a recipe's file, `trainers/recipes/NAME.yaml`. Whatever it leaves out it may inherit; `null` takes
-    away what it inherits."""
+    """The schema of a recipe's file, `trainers/recipes/NAME.yaml`. Whatever it leaves out it may inherit."""
     schema = Recipe.model_json_schema()
-    properties, definitions = schema["properties"], schema["$defs"]
-    for key, part in properties.items():
-        if key != "version" and not any(option == {"type": "null"} for option in part.get("anyOf", ())):
-            said = {name: part.pop(name) for name in ("description", "default", "title") if name in part}
-            properties[key] = {"anyOf": [part, {"type": "null"}], **said}
-    for part in definitions.values():
+    for part in schema["$defs"].values():
         part.pop("required", None)
-    names = {"type": "string", "minLength": 1}
-    properties["extends"] = {
-        "anyOf": [names, {"type": "array", "items": names}],
+    name = {"type": "string", "minLength": 1}
+    schema["properties"]["extends"] = {
+        "anyOf": [name, {"type": "array", "items": name}],
         "description": "One recipe or several, by name or by file, whose values hold where this one says nothing.",
     }
-    schema["required"] = ["version"]
-    return {"$schema": _DRAFT, **schema, "title": "A recipe of gate"}
+    return {"$schema": _DRAFT, **schema, "required": ["version"], "title": "A recipe of gate"}
 
 
 SCHEMAS: Mapping[str, Callable[[], Schema]] = {
