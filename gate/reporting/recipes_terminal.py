@@ -13,7 +13,7 @@ from gate.reporting.inert import one_line
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from gate.verbs.recipes import Copied, Listed, Shown, Value
+    from gate.training.recipe_overview import Copied, Listed, Shown, Value
 
 _PLAIN = re.compile(r"[A-Za-z_][\w./-]*")
 _NOT_TEXT = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}

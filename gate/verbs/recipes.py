@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -13,62 +12,12 @@ from gate.errors import InputError, PolicyError, UsageError
 from gate.folders import Folders
 from gate.policy.settings import find_settings
 from gate.training import accelerate_files
-from gate.training.advice import Advice, outside_guides
+from gate.training.advice import outside_guides
 from gate.training.launch import script_for
-from gate.training.recipe_files import FOLDER, Resolved, is_file_name, load_recipe, meaning_of, recipe_names
+from gate.training.recipe_files import FOLDER, is_file_name, load_recipe, meaning_of, recipe_names
+from gate.training.recipe_overview import Copied, Listed, Shown, Value
 
 Path_ = str | os.PathLike[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A recipe, in a line."""
-
-    name: str
-    objective: str
-    """Empty where it cannot be read."""
-    method: str
-    about: str
-    file: str
-    needs: tuple[str, ...]
-    """Keys that its user has to give."""
-    problem: str | None = None
-    """Why it cannot be read."""
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """One value of a recipe."""
-
-    key: str
-    """Dotted."""
-    value: object
-    """JSON-able."""
-    origin: str | None
-    """Where it was written; None for a default."""
-    meaning: str
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A recipe in full."""
-
-    resolved: Resolved
-    values: tuple[Value, ...]
-    """Of the keys that its method and objective know."""
-    script: str
-    """The trainer's script."""
-    advice: tuple[Advice, ...]
-    """Where it leaves the guides' ranges, as far as that can be told without data and model."""
-
-
-@dataclass(frozen=True, slots=True)
-class Copied:
-    """A file of the user's own, from now on."""
-
-    path: Path
-    status: Literal["written", "replaced", "same"]
-    why: str
 
 
 def list_recipes(*, start: Path | None = None) -> list[Listed]:
