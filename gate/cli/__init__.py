@@ -27,6 +27,7 @@ COMMANDS = {
     "fix": ("gate.cli.fix", "Write a dataset anew without what can be mended safely."),
     "init": ("gate.cli.init", "Set a repository of data up: settings, workflows, a pre-commit hook."),
     "keys": ("gate.cli.keys", "Make the keys that people sign with, and say whose word counts."),
+    "plan": ("gate.cli.plan", "Say what training would come to: whether to, how, in what memory and time."),
     "recipes": ("gate.cli.recipes", "List the recipes for training, show one in full, copy one to change it."),
     "reject": ("gate.cli.reject", "Reject a snapshot: sign that it must not be used as it is."),
     "report": ("gate.cli.report", "Give out a snapshot's sealed report, or how it stands now."),

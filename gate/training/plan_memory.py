@@ -134,7 +134,7 @@ def memory(shape: Shape, recipe: Recipe, length: int, device: Device = "gpu", *,
     # A tied embedding's gradient comes in two halves, which are alive together before they are added; the optimiser
     # needs as much for the largest of its matrices.
     largest = FLOAT * min(learned, max(facts.vocabulary * facts.hidden, *(each.size for each in shape.linears)))
-    moments.append(_moment("update", held, gradients=gradients, temporary=largest if full else 0))
+    moments.append(_moment("update", held, gradients=gradients, temporary=2 * largest if full else 0))
     if recipe.samples and _reads_words(recipe):
         heads = recipe.device_batch * recipe.generations if recipe.objective in ("rloo", "grpo") else 1
         cache = 2 * facts.layers * shape.key * compute * (length + recipe.max_new_tokens) * heads

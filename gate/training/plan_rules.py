@@ -270,6 +270,8 @@ class PlanForm(Form):
     decision: Decision
     cost_example: CostExample
     sizes: Annotated[list[Size], Field(min_length=1)]
+    licences: list[Text]
+    """Those of bases that bind nobody to a use."""
     memory: MemoryRules
     settings: SettingRules
     devices: dict[str, Device]

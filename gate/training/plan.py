@@ -1,0 +1,348 @@
+"""What training would come to: whether to train at all, with which method and settings, in what memory and time.
+
+From an approved snapshot and a base's small files alone: no weights are read and no torch is loaded. Everything that
+a guide says stands in rules/plan.yaml; what is not known is asked for.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from gate.folders import Folders
+from gate.snapshots.open import Snapshot
+from gate.training.plan_cost import Return, Time, Work, time_at, time_of, work
+from gate.training.plan_decision import Known, Verdict, decided
+from gate.training.plan_lengths import Lengths, token_lengths
+from gate.training.plan_method import Chosen, Option, Room, chosen, nearest_recipe, options, variants
+from gate.training.plan_rules import CostExample, PlanForm, Size, band
+from gate.training.plan_settings import Setting, fitted, settings
+from gate.training.plan_shape import Shape, shape_of
+from gate.training.recipe import Recipe
+from gate.training.recipe_files import Flag, Resolved, load_recipe
+
+Level = Literal["passed", "warned", "failed", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a person wants to know of."""
+
+    base: str
+    """As it was named."""
+    folder: Path
+    """With its small files."""
+    room: Room
+    template: str | None = None
+    """The text of a chat template that was named."""
+    template_file: str | None = None
+    """The file that it was read from."""
+    recipe: str | None = None
+    """Its name or file; the nearest, where it is None."""
+    overrides: Sequence[str] = ()
+    prompt_baseline: float | None = None
+    optimised_prompts: float | None = None
+    target: float | None = None
+    expected: float | None = None
+    goal: str | None = None
+    latency: float | None = None
+    consistency: str | None = None
+    hours: float | None = None
+    """Of preparing data."""
+    prompt_hours: float | None = None
+    rate: float | None = None
+    """Of an hour of work."""
+    compute: float = 0.0
+    """What computing costs."""
+    tflops: float | None = None
+    """What the device does at most, 10^12 operations a second."""
+    tflops_from: str = "as you gave it"
+    tokens_per_second: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something about the base, and what it means for this data."""
+
+    name: str
+    value: str
+    level: Level
+    why: str
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What training would come to."""
+
+    snapshot: str
+    name: str
+    """Of the dataset."""
+    base: str
+    shape: Shape
+    size: Size
+    lengths: Lengths
+    length: int
+    """Tokens of the longest example as it would be trained on."""
+    verdict: Verdict
+    facts: tuple[Fact, ...]
+    room: Room
+    options: tuple[Option, ...]
+    chosen: Chosen
+    named: str
+    """The recipe: its name or file."""
+    given: bool
+    """Whether the user named it."""
+    sets: tuple[str, ...]
+    """What is set on top of it: by gate where the user did not name it, and by the user."""
+    recipe: Recipe
+    """As it would be run."""
+    settings: tuple[Setting, ...]
+    work: Work
+    time: Time | None
+    worth: Return | None
+    example: CostExample
+    template_file: str | None = None
+    """Of a chat template that was named."""
+    asks: tuple[str, ...] = field(default=())
+    """What would make the plan firmer, beside what the verdict asks."""
+
+    @property
+    def option(self) -> Option:
+        """What the plan's own recipe takes."""
+        return next(each for each in self.options if each.method == self.recipe.method)
+
+    @property
+    def exit_code(self) -> Literal[0, 1, 3]:
+        """0: train; 1: do not, or nothing fits; 3: something has to be found out first."""
+        if self.option.fits is False or self.verdict.advice in ("prompts", "retrieval"):
+            return 1
+        if self.verdict.provisional or self.verdict.advice == "unclear":
+            return 3
+        return 0 if self.verdict.advice == "fine_tune" else 1
+
+    @property
+    def command(self) -> str:
+        """The command that would train so."""
+        words = ["gate", "train", "--snapshot", self.name, "--base", self.base, "--recipe", self.named]
+        words += ["--launch", "cpu"] if self.room.device == "cpu" else []
+        words += ["--chat-template", self.template_file] if self.template_file else []
+        for each in self.sets:
+            words += ["--set", each]
+        return shlex.join(words)
+
+
+def planned(
+    snapshot: Snapshot,
+    asked: Asked,
+    rules: PlanForm,
+    folders: Folders,
+    on_rows: Callable[[int, int], None] = lambda done, total: None,
+) -> Plan:
+    """Plan a training run.
+
+    Raises:
+        InputError: the base is none, or its tokenizer cannot be read; the snapshot has no train split.
+        PolicyError: the recipe does not say something gate can do.
+    """
+    shape = shape_of(asked.folder)
+    given = load_recipe(asked.recipe, folders, asked.overrides) if asked.recipe else None
+    lengths = token_lengths(snapshot, asked.folder, asked.template, on_rows)
+    examples = lengths.examples
+    context = shape.facts.context
+    parameters = shape.facts.parameters
+    resolved = given or nearest_recipe(lengths.kind, "lora", asked.goal, folders)
+    longest = _trained(lengths.longest, resolved.recipe.max_length, context)
+    padded = int(lengths.tokens.min()) < longest
+
+    first = options(
+        shape, variants(resolved.recipe, lengths.kind, folders), longest, asked.room, rules.memory, padded=padded
+    )
+    pick = chosen(first, asked.room, examples, rules.memory)
+    if given is None and pick.method != resolved.recipe.method:
+        resolved = nearest_recipe(lengths.kind, pick.method, asked.goal, folders)
+    own_words = {each.partition("=")[0].strip() for each in asked.overrides}
+    advised = [
+        each
+        for each in settings(resolved.recipe, examples, parameters, asked.goal, rules.settings)
+        if each.key not in own_words
+    ]
+    sets = list(asked.overrides)
+    if given is None:  # gate's own settings, and what the user set on top of them
+        sets = [*_method(resolved), *(each.flag for each in advised if each.flag), *asked.overrides]
+    recipe = load_recipe(asked.recipe or resolved.name, folders, sets).recipe
+    longest = _trained(lengths.longest, recipe.max_length, context)
+    found = options(
+        shape,
+        variants(recipe, lengths.kind, folders),
+        longest,
+        asked.room,
+        rules.memory,
+        padded=padded,
+        as_is=recipe.method if given is not None else None,
+    )
+    own = next(each for each in found if each.method == recipe.method)
+    fit = [
+        each
+        for each in fitted(own, recipe, asked.room, rules.memory.device_batch, parameters)
+        if each.key not in own_words
+    ]
+    if given is None and fit:
+        sets[len(sets) - len(asked.overrides) :] = [*(each.flag for each in fit if each.flag), *asked.overrides]
+        recipe = load_recipe(resolved.name, folders, sets).recipe
+
+    done = work(shape.facts, recipe, examples, lengths.total)
+    worth = _worth(asked, rules)
+    known = Known(
+        examples=examples,
+        validation=lengths.splits.get("validation", 0),
+        test=lengths.splits.get("test", 0),
+        prompt_baseline=asked.prompt_baseline,
+        optimised_prompts=asked.optimised_prompts,
+        target=asked.target,
+        expected=asked.expected,
+        goal=asked.goal,
+        latency=asked.latency,
+        consistency=asked.consistency,
+    )
+    size = band(rules.sizes, parameters)
+    return Plan(
+        snapshot=snapshot.id,
+        name=snapshot.admission.name,
+        base=asked.base,
+        shape=shape,
+        size=size,
+        lengths=lengths,
+        length=longest,
+        verdict=decided(known, rules.decision, worth),
+        facts=tuple(_facts(shape, size, lengths, recipe, rules)),
+        room=asked.room,
+        options=found,
+        chosen=pick,
+        named=asked.recipe or resolved.name,
+        given=given is not None,
+        sets=tuple(sets),
+        recipe=recipe,
+        settings=(*advised, *fit),
+        work=done,
+        time=_time(asked, done, rules),
+        worth=worth,
+        example=rules.cost_example,
+        template_file=asked.template_file,
+        asks=tuple(_asks(asked)),
+    )
+
+
+def _method(resolved: Resolved) -> list[str]:
+    """What to set where the nearest recipe is another method's."""
+    return [f"method={resolved.recipe.method}"] if isinstance(resolved.places.get("method"), Flag) else []
+
+
+def _trained(longest: int, most: int | None, context: int | None) -> int:
+    """Tokens of the longest example once it is cut."""
+    return min(longest, *(each for each in (most, context) if each is not None), longest)
+
+
+def _facts(shape: Shape, size: Size, lengths: Lengths, recipe: Recipe, rules: PlanForm) -> list[Fact]:
+    facts = shape.facts
+    counted = "counted in its weights' headers" if facts.counted else "reckoned from its configuration"
+    found = [
+        Fact(
+            "size",
+            f"{_short(facts.parameters)} parameters ({size.name})",
+            "passed",
+            f"{counted}; {size.use}",
+            size.source,
+        ),
+        _licence(facts.licence, rules.licences),
+    ]
+    if facts.quantised is not None:
+        found.append(
+            Fact("weights", facts.quantised, "failed", "they were quantised before: name the model they were made from")
+        )
+    found.append(_context(facts.context, lengths, recipe))
+    if lengths.kind != "text":
+        found.append(_template(lengths))
+    return found
+
+
+def _licence(licence: str | None, free: Sequence[str]) -> Fact:
+    if licence is None:
+        why = "its card names none: look it up before you train, for it binds what you make of it"
+        return Fact("licence", "not known", "unknown", why, "G1")
+    if licence in free:
+        return Fact("licence", licence, "passed", "free for any use", "its text")
+    why = "read its terms: they may forbid uses or bind what you make of it"
+    return Fact("licence", licence, "warned", why, "G1")
+
+
+def _context(context: int | None, lengths: Lengths, recipe: Recipe) -> Fact:
+    told = f"examples have {lengths.percentile(0.5):,} tokens (median), {lengths.percentile(0.95):,} (95 %), "
+    told += f"{lengths.longest:,} (longest)"
+    if context is None:
+        return Fact("context", "not known", "unknown", f"its configuration does not say; {told}", "G1")
+    limit = context if recipe.max_length is None else min(context, recipe.max_length)
+    above = lengths.above(limit)
+    by = "" if limit == context else f" of max_length ({limit:,})"
+    if not above:
+        return Fact("context", f"{context:,} tokens", "passed", f"{told}: all fit", "G1")
+    share = above / lengths.examples
+    level: Level = "failed" if share > recipe.tolerate_truncated else "warned"
+    does = "more than the recipe tolerates: the run would stop" if level == "failed" else "they would be cut"
+    why = f"{told}: {above:,} ({100 * share:.2g} %) are longer than that{by}; {does}"
+    return Fact("context", f"{context:,} tokens", level, why, "G1")
+
+
+def _template(lengths: Lengths) -> Fact:
+    if lengths.template is None:
+        why = "it brings none and gate guesses none: name one with --chat-template FILE; counted here without"
+        return Fact("chat template", "none", "failed", why)
+    if lengths.refused:
+        why = f"it fails on {lengths.refused:,} of {lengths.examples:,} examples: {lengths.why}"
+        return Fact("chat template", lengths.template, "failed", why)
+    return Fact("chat template", lengths.template, "passed", "it takes every example")
+
+
+def _worth(asked: Asked, rules: PlanForm) -> Return | None:
+    """Cost and return, where the user said what an hour costs and how many there are."""
+    if asked.rate is None or asked.hours is None:
+        return None
+    scores = [each for each in (asked.prompt_baseline, asked.optimised_prompts) if each is not None]
+    gain = asked.expected - max(scores) if asked.expected is not None and scores else None
+    prompts = None if asked.prompt_hours is None else asked.prompt_hours * asked.rate
+    return Return(prompts, asked.hours * asked.rate + asked.compute, gain, rules.decision.gain.value)
+
+
+def _time(asked: Asked, done: Work, rules: PlanForm) -> Time | None:
+    if asked.tokens_per_second is not None:
+        return time_of(done.tokens, asked.tokens_per_second)
+    if asked.tflops is None:
+        return None
+    use = rules.utilisation
+    basis = f"{asked.tflops:,.3g} TFLOP/s ({asked.tflops_from}), "
+    basis += f"used to {100 * use.low:g}-{100 * use.high:g} % ({use.source})"
+    return time_at(done.flops, asked.tflops, use.low, use.high, basis)
+
+
+def _asks(asked: Asked) -> list[str]:
+    found = []
+    if asked.room.bytes is None:
+        found.append("--memory 24GB or --device NAME: which method fits, and how many examples at once")
+    if asked.tflops is None and asked.tokens_per_second is None:
+        found.append("--device NAME, --tflops N or --tokens-per-second N: how long it takes")
+    if asked.rate is None or asked.hours is None:
+        found.append("--hours H --rate R [--prompt-hours H] [--compute C]: what it costs")
+    if asked.expected is None:
+        found.append("--expected SCORE: whether the gain is worth it")
+    return found
+
+
+def _short(number: int) -> str:
+    """`7.2B`, `494M`, `1.1M`."""
+    for size, mark in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:.3g}{mark}"
+    return str(number)
