@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import polars as pl
 
-from gate.errors import GateError
+from gate.errors import GateError, UsageError
 from gate.training.canaries import canaries_document
 from gate.training.events import Events, Value
 from gate.training.order import times_seen
@@ -119,14 +119,15 @@ class Account:
     """The digest of the chat template."""
     preview: dict[str, object]
     """What preview.json says."""
-    validation: dict[str, int] = field(default_factory=dict)
-    """Rows, those left out and those cut of the validation split."""
+    validation: dict[str, int]
+    """`rows`, `dropped` and `truncated` of the validation split."""
 
     def settle(self, run: Run, events: Events) -> None:
         """Write accounting.parquet, accounting.json, preview.json and canaries.json before anything is trained.
 
         Raises:
             Intolerable: more rows would be dropped or cut than the recipe tolerates.
+            UsageError: nothing is left to train on, or to validate.
             BooksOpen: the books do not close.
         """
         for code, message in self.rows.notes:
@@ -147,8 +148,16 @@ class Account:
             ]
             if source.of.role != "ewc" and (refusal := intolerable(source, mine, run.recipe, self.limits)):
                 raise refusal
-        if not self.placed.groups.size:
-            raise BooksOpen("no row is left to train on", where=run.name)
+        for what, left in (
+            ("train on", self.placed.groups.size),
+            ("validate", self.validation["rows"] - self.validation["dropped"]),
+        ):
+            if not left:
+                raise UsageError(
+                    f"no row is left to {what} at max_length={self.limits.max_length}",
+                    where=run.name,
+                    remedy="a larger max_length, or rows that have an answer",
+                )
 
     def after_training(self, run: Run, state: State, kept_step: int | None = None) -> dict[str, object]:
         """Close the books: what the candidate has learned from, and what it has not.

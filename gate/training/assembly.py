@@ -127,9 +127,6 @@ def assembled(
     Args:
         tokenise: samples of rows, in their order; each row is tokenised once, however often it is drawn.
         per_step: positions that an optimiser step reads; the recipe's `batch`, where it is not said.
-
-    Raises:
-        UsageError: nothing is left of the validation split.
     """
     import numpy as np
 
@@ -139,11 +136,6 @@ def assembled(
         (columns, tokens, draw) for draw, sample in enumerate(train) for columns, tokens in sample.pieces
     ]
     held_out = [columns for sample in validation for columns, _ in sample.pieces]
-    if not held_out:
-        raise UsageError(
-            f"nothing is left of {len(rows.validation):,} rows to validate at max_length={limits.max_length}",
-            remedy="a larger max_length, or validation rows that have an answer",
-        )
     if run.recipe.packing:
         positions, columns = _packed(examples, limits.max_length)
         groups = np.zeros(len(columns), np.int8)
@@ -218,7 +210,7 @@ def _dataset(examples: Sequence[Columns], name: str, groups: list[int] | None = 
     import pyarrow as pa
 
     columns = {}
-    for key in examples[0]:
+    for key in examples[0] if examples else ():
         cells = [each[key] for each in examples]
         tokens = [cell for cell in cells if isinstance(cell, np.ndarray)]
         columns[key] = _lists(tokens) if len(tokens) == len(cells) else pa.array(cells)

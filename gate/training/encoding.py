@@ -111,7 +111,12 @@ def _tokens_of(encoding: _Encoding, span: tuple[int, int]) -> tuple[int, int] | 
     if start is None or last is None:
         return None
     first = encoding.token_to_chars(start)
-    return (start, last + 1) if first is not None and first[0] == span[0] else None
+    if first is None or first[0] != span[0]:
+        return None
+    end = last + 1
+    while (following := encoding.token_to_chars(end)) is not None and following[0] < span[1]:
+        end += 1  # a character of several tokens
+    return start, end
 
 
 def _in_pieces(
