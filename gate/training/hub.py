@@ -77,15 +77,27 @@ def fetch(repository: str, revision: str | None, *, offline: bool, weights: bool
         ) from None
     try:
         if offline:
-            folder = Path(hub.snapshot_download(repository, revision=revision, local_files_only=True))
+            # Of files in folders, and of weights, it knows that they were not all asked for: check_base looks itself.
+            small = [f"*{each}" for each in SMALL]
+            folder = Path(
+                hub.snapshot_download(
+                    repository,
+                    revision=revision,
+                    local_files_only=True,
+                    allow_patterns=small,
+                    ignore_patterns=["*/*"],
+                )
+            )
             return Fetched(folder, folder.name)
         said = hub.HfApi().model_info(repository, revision=revision)
         names = [each.rfilename for each in said.siblings or []]
         wanted = _wanted(repository, names, weights)
-        folder = Path(
-            hub.snapshot_download(repository, revision=said.sha, allow_patterns=[glob.escape(each) for each in wanted])
-        )
-        return Fetched(folder, str(said.sha))
+        patterns = [glob.escape(each) for each in wanted]
+        # By its name, so that the cache remembers what the name stood for, and an offline run finds it again.
+        folder = Path(hub.snapshot_download(repository, revision=revision, allow_patterns=patterns))
+        if folder.name != said.sha:
+            raise InputError("it changed while it was asked for", where=repository, remedy="try again")
+        return Fetched(folder, folder.name)
     except GatedRepoError:
         raise InputError(
             "its owner asks for an agreement first",
@@ -139,6 +151,6 @@ def _wanted(repository: str, names: list[str], with_weights: bool = True) -> lis
     small = [each for each in top if each.endswith(SMALL)]
     code = [each for each in names if each.endswith(".py")]
     templates = [each for each in names if each.startswith("additional_chat_templates/") and each.endswith(".jinja")]
-    if not with_weights:
-        weights, code = [], []
+    if not with_weights:  # nor the list of their files, which would have them looked for
+        weights, code, small = [], [], [each for each in small if each != INDEX and not each.endswith(".py")]
     return sorted({*weights, *small, *code, *templates, *(each for each in top if each in ("README.md", "LICENSE"))})

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from gate.errors import UsageError
 from gate.training.arguments import precision_of
 from gate.training.base_files import verify_base
-from gate.training.quantise import Quantisation, quantisation_config, quantisation_of
+from gate.training.quantise import Quantisation, keep_trainable, quantisation_config, quantisation_of
 from gate.training.run_file import Run
 
 if TYPE_CHECKING:
@@ -174,6 +174,7 @@ def load_weights(wanted: Loading) -> PreTrainedModel:
         raise UsageError(f"its weights cannot be loaded: {_first_line(error)}", where=wanted.name) from error
     _check_whole(wanted, set(loaded["missing_keys"]))
     _check_finite(wanted.name, model)
+    keep_trainable(model)
     return model
 
 

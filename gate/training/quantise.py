@@ -77,6 +77,15 @@ def quantisation_config(form: Quantisation | None, dtype: torch.dtype) -> BitsAn
     )
 
 
+def keep_trainable(model: nn.Module) -> None:
+    """Forbid bitsandbytes what it does on some CPUs: at the first evaluation it repacks 4-bit weights for a kernel that
+    has no gradient and rounds their scales to bf16, and never takes that back. Training after an evaluation would go on
+    with gradients that are silently wrong (bitsandbytes 0.50.2, CPUs with avx512_bf16)."""
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
+
+
 def is_quantised(model: nn.Module) -> bool:
     """Whether a model's linear layers hold fewer than 16 bits a weight."""
     return bool(getattr(model, "is_loaded_in_4bit", False) or getattr(model, "is_loaded_in_8bit", False))

@@ -165,12 +165,16 @@ def _write_whole(model: PreTrainedModel, run: Run, folder: Path, weights: dict[s
     from transformers import GenerationConfig
 
     base, config = Path(run.base.path), model.config
-    used, generation = config.use_cache, model.generation_config
+    used, generation = config.use_cache, getattr(model, "generation_config", None)
     try:
-        config.use_cache, model.generation_config = True, GenerationConfig()  # off for training only
+        config.use_cache = True  # it was off for training only
+        if generation is not None:
+            model.generation_config = GenerationConfig()
         model.save_pretrained(folder, state_dict=weights, max_shard_size="5GB")
     finally:
-        config.use_cache, model.generation_config = used, generation
+        config.use_cache = used
+        if generation is not None:
+            model.generation_config = generation
     (folder / "generation_config.json").unlink(missing_ok=True)
     kept = ["generation_config.json", *(name for name in run.base.files if name.endswith(".py"))]
     for name in kept if run.base.remote_code else kept[:1]:
