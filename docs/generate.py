@@ -1,4 +1,5 @@
-"""Writes the references that are made from the code: docs/rules.md, docs/commands.md and docs/schemas/.
+"""Writes the references that are made from the code: docs/rules.md, docs/commands.md, docs/recipe-keys.md and
+docs/schemas/.
 
 `make docs` runs it; with `--check` it writes nothing and fails where a page is stale.
 """
@@ -9,8 +10,10 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import get_args
 
 import click
+from pydantic import BaseModel
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -39,6 +42,7 @@ def pages() -> dict[Path, str]:
     return {
         DOCS / "rules.md": GENERATED + "\n".join(_rules()) + "\n",
         DOCS / "commands.md": GENERATED + "\n".join(_commands()) + "\n",
+        DOCS / "recipe-keys.md": GENERATED + "\n".join(_recipe_keys()) + "\n",
         **{DOCS / "schemas" / f"{name}.json": json.dumps(each, indent=2) + "\n" for name, each in schemas.items()},
     }
 
@@ -66,7 +70,7 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str
 
 
 def _code(value: object) -> str:
-    return f"`{value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}`"
+    return f"`{value if value and isinstance(value, str) else json.dumps(value, ensure_ascii=False)}`"
 
 
 # --- rules.md ---------------------------------------------------------------------------------------------------
@@ -157,6 +161,66 @@ def _link(origin: str) -> str:
 
 def _tolerated(tolerate: int | float) -> str:
     return str(tolerate) if isinstance(tolerate, int) else f"{tolerate:.4g} of the examples"
+
+
+# --- recipe-keys.md ---------------------------------------------------------------------------------------------
+
+
+def _recipe_keys() -> Iterator[str]:
+    """Every key of a recipe, from its docstring, and the recipes that ship."""
+    from gate.folders import Folders
+    from gate.training.recipe import Ewc, Monitor, Recipe, Replay
+    from gate.training.recipe_files import FOLDER, load_recipe, recipe_names
+
+    yield "# Recipes and their keys\n"
+    yield "What ships, and what a recipe may say. How to use and change them: [recipes.md](recipes.md).\n"
+    shipped = {name: load_recipe(name, Folders(), complete=False) for name in recipe_names(Folders())}
+    yield from _table(
+        ("recipe", "objective", "method", "what for", "to be given"),
+        [
+            (
+                f"[{name}](../{FOLDER}/{name}.yaml)",
+                each.recipe.objective,
+                each.recipe.method,
+                each.recipe.about,
+                ", ".join(f"`{key}`" for key in each.needs),
+            )
+            for name, each in shipped.items()
+        ],
+    )
+    yield "## Keys\n"
+    yield "A key that the method or the objective does not know is an error, unless it asks for nothing (`kl: 0`)."
+    yield "`extends: NAME`, or a list of names, takes over what other recipes say.\n"
+    yield from _keys_of(Recipe, "")
+    for name, part in (("replay", Replay), ("ewc", Ewc), ("monitor", Monitor)):
+        yield f"### `{name}`\n"
+        yield " ".join((part.__doc__ or "").split()) + "\n"
+        yield from _keys_of(part, f"{name}.")
+
+
+def _keys_of(form: type[BaseModel], prefix: str) -> Iterator[str]:
+    from gate.training.recipe import Method, Objective
+    from gate.training.recipe_keys import METHODS, OBJECTIVES
+    from gate.verbs.parameters import type_name
+
+    schema = form.model_json_schema()
+    rows = []
+    for name, field in form.model_fields.items():
+        part = schema["properties"][name]
+        kind = type_name(part, schema.get("$defs", {})).removesuffix(" or null")
+        default = "required" if field.is_required() else _code(field.default)
+        methods, objectives = (METHODS.get(name), OBJECTIVES.get(name)) if not prefix else (None, None)
+        by = "; ".join(_among(*each) for each in ((methods, Method), (objectives, Objective)) if each[0])
+        rows.append(
+            (_code(prefix + name), kind.replace("object", "mapping"), default, by or "all", field.description or "")
+        )
+    yield from _table(("key", "type", "default", "known to", "meaning"), rows)
+
+
+def _among(some: Sequence[str] | None, of: object) -> str:
+    """Names in words, the shorter way."""
+    others = [each for each in get_args(of) if each not in (some or ())]
+    return f"all but {', '.join(others)}" if len(others) < len(some or ()) else ", ".join(some or ())
 
 
 # --- commands.md ------------------------------------------------------------------------------------------------

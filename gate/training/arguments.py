@@ -101,13 +101,12 @@ def accumulation(recipe: Recipe, processes: int) -> int:
     return recipe.batch // at_once
 
 
-def training_arguments(run: Run, config_class: type[Arguments], *, validates: bool = True, **own: Value) -> Arguments:
+def training_arguments(run: Run, config_class: type[Arguments], **own: Value) -> Arguments:
     """A run's recipe as the arguments of a Trainer.
 
     Args:
         run: the run; checkpoints go into its folder.
         config_class: `transformers.TrainingArguments`, or a configuration of trl's.
-        validates: False where there is no validation split: nothing is evaluated, and the last checkpoint is the best.
         own: arguments of the script's own, under the library's names; they win.
 
     Raises:
@@ -115,7 +114,7 @@ def training_arguments(run: Run, config_class: type[Arguments], *, validates: bo
     """
     recipe = run.recipe
     processes = int(os.environ.get("WORLD_SIZE", "1"))
-    said = _of_any_trainer(run, processes) | _of_looking(recipe, validates) | _of_the_objective(recipe)
+    said = _of_any_trainer(run, processes) | _of_looking(recipe) | _of_the_objective(recipe)
     names = {field.name for field in fields(config_class)}
     made: Arguments = config_class(**{name: value for name, value in said.items() if name in names} | own)
     return made
@@ -152,7 +151,7 @@ def _of_any_trainer(run: Run, processes: int) -> dict[str, Value]:
     }
 
 
-def _of_looking(recipe: Recipe, validates: bool) -> dict[str, Value]:
+def _of_looking(recipe: Recipe) -> dict[str, Value]:
     """Logs, evaluations and checkpoints."""
     # An online objective's loss says nothing about its answers (its expectation is 0 where there is no KL term).
     metric = "eval_reward" if recipe.objective in _ONLINE else "eval_loss"
@@ -161,14 +160,14 @@ def _of_looking(recipe: Recipe, validates: bool) -> dict[str, Value]:
         "logging_steps": recipe.log_every,
         "logging_first_step": True,
         "logging_nan_inf_filter": False,  # else NaN is left out of the loss, and nobody sees it
-        "eval_strategy": "steps" if validates else "no",
-        "eval_steps": recipe.evaluate_every if validates else None,
+        "eval_strategy": "steps",
+        "eval_steps": recipe.evaluate_every,
         "save_strategy": "steps",
         "save_steps": recipe.evaluate_every,
         "save_total_limit": recipe.keep,
-        "load_best_model_at_end": validates,
-        "metric_for_best_model": metric if validates else None,
-        "greater_is_better": metric == "eval_reward" if validates else None,
+        "load_best_model_at_end": True,
+        "metric_for_best_model": metric,
+        "greater_is_better": metric == "eval_reward",
     }
 
 
@@ -176,7 +175,6 @@ def _of_the_objective(recipe: Recipe) -> dict[str, Value]:
     """What only trl's configurations have."""
     said: dict[str, Value] = {
         "max_length": None,  # rows are cut, and counted, before the trainer sees them; trl's own default is 1,024
-        "packing": recipe.packing,
         "beta": recipe.beta,
         # trl switches all dropout off for some objectives, and a recipe's `dropout` would be a lie.
         "disable_dropout": recipe.method not in LORA_FAMILY or recipe.dropout == 0,

@@ -88,8 +88,8 @@ class Recipe(Part):
     """One sentence on what it is for."""
 
     objective: Objective
-    """What is learned: `sft` and `classify` from chat examples, `pretrain` from text, `dpo`, `orpo` and `reward` from
-    preferences, `kto` from feedback, `rloo` and `grpo` from prompts and a reward model."""
+    """What is learned: `sft` from chat examples, `classify` from chat or text, `pretrain` from text, `dpo`, `orpo` and
+    `reward` from preferences, `kto` from feedback, `rloo` and `grpo` from prompts and a reward model."""
     method: Method
     """What of the model is trained."""
 
@@ -149,7 +149,7 @@ class Recipe(Part):
     packing: bool = False
     """sft, pretrain: fill each sequence with several examples, which do not see one another."""
     drop_truncated: bool = False
-    """sft: leave an example out whose answer would be cut (counted as dropped) instead of cutting it."""
+    """sft, preferences: leave an example out whose answer would be cut (counted as dropped) instead of cutting it."""
     tolerate_dropped: Share = 0.0
     """The share of the train split that may be dropped; more stops the run before it trains."""
     tolerate_truncated: Share = 0.01
@@ -194,7 +194,8 @@ class Recipe(Part):
     replay: Replay | None = None
     """General data mixed in."""
     kl: NotNegative = 0.0
-    """Weight of KL(base || model) over the tokens that are learned (the base is the model with its adapter off)."""
+    """Weight of KL(base || model) over the tokens that are learned. The base is the model with its adapter off; where
+    there is none (`full`), a second copy, which takes its memory."""
     l2sp: NotNegative = 0.0
     """Weight of the squared distance to the starting weights (L2-SP, Li et al. 2018, eq. 2)."""
     ewc: Ewc | None = None

@@ -27,7 +27,6 @@ METHODS: Mapping[str, tuple[Method, ...]] = {
     "double_quantisation": tuple(each for each in _ALL_METHODS if each != "full"),
     "freeze_layers": ("full", *LORA_FAMILY, "ia3"),
     "layer_decay": ("full", *LORA_FAMILY, "ia3"),
-    "kl": (*LORA_FAMILY, "prefix", "ptuning", "ia3", "adapter"),
     "l2sp": ("full", *LORA_FAMILY, "ia3"),
     "ewc": ("full", *LORA_FAMILY, "ia3"),
 }
@@ -35,8 +34,8 @@ METHODS: Mapping[str, tuple[Method, ...]] = {
 
 OBJECTIVES: Mapping[str, tuple[Objective, ...]] = {
     "packing": ("sft", "pretrain"),
-    "drop_truncated": ("sft",),
-    "canaries": ("sft", "pretrain"),
+    "drop_truncated": ("sft", "dpo", "orpo", "kto", "reward"),
+    "canaries": ("sft", "pretrain", "dpo", "orpo", "kto"),
     "beta": ("dpo", "orpo", "kto", "rloo", "grpo"),
     "label": ("classify",),
     "reward_model": _ONLINE,
@@ -46,6 +45,7 @@ OBJECTIVES: Mapping[str, tuple[Objective, ...]] = {
     "samples": _GENERATE,
     "monitor": _GENERATE,
     "kl": ("sft", "pretrain"),
+    "ewc": _GENERATE,
 }
 """The objectives that know a key; one that is not here is known to all."""
 
@@ -69,7 +69,6 @@ _NOT_WITH: Mapping[str, tuple[Method, ...]] = {
 """What every method knows, and some cannot do."""
 
 _WHY: Mapping[str, str] = {
-    "kl": "the base is the model with its adapter off, and here nothing can be switched off; use `l2sp` or `ewc`",
     "quantisation": "a base that is trained cannot be quantised; use `method: qlora`",
     "double_quantisation": "a base that is trained cannot be quantised; use `method: qlora`",
 }

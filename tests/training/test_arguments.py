@@ -67,7 +67,7 @@ def said(wanted: Recipe, folder: Path) -> dict[str, object]:
     run = run_of(folder, wanted)
     return (
         arguments._of_any_trainer(run, 1)
-        | arguments._of_looking(wanted, True)
+        | arguments._of_looking(wanted)
         | arguments._of_the_objective(wanted)
     )  # fmt: skip
 
@@ -134,8 +134,6 @@ def test_what_surprises_in_the_libraries_is_off(objective: str, tmp_path: Path) 
         ("rloo", "greater_is_better", True),
         ("sft", "metric_for_best_model", "eval_loss"),
         ("sft", "greater_is_better", False),
-        ("pretrain", "packing", True),
-        ("sft", "packing", False),
         ("dpo", "disable_dropout", True),
         ("orpo", "disable_dropout", False),
     ],
@@ -175,11 +173,6 @@ def test_a_share_of_warm_up_is_one_of_all_steps(tmp_path: Path) -> None:
 def test_a_scripts_own_arguments_win(tmp_path: Path) -> None:
     made = training_arguments(run_of(tmp_path, recipe("lora")), config("sft"), max_length=77, learning_rate=1.0)
     assert (made.max_length, made.learning_rate) == (77, 1.0)
-
-
-def test_without_a_validation_split_the_last_checkpoint_is_the_best(tmp_path: Path) -> None:
-    made = training_arguments(run_of(tmp_path, recipe("lora")), config("sft"), validates=False)
-    assert (made.eval_strategy, made.load_best_model_at_end, made.save_steps) == ("no", False, 100)
 
 
 def test_an_evaluation_of_answers_holds_whole_groups(tmp_path: Path) -> None:

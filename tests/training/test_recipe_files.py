@@ -181,10 +181,11 @@ def test_a_wrong_flag_is_told_as_it_was_typed(flag: str, says: str) -> None:
         ("lora", ["virtual_tokens=4"], "virtual_tokens"),
         ("lora", ["label=class"], "label"),
         ("lora", ["generations=8"], "generations"),
-        ("full", ["kl=0.1"], "kl"),
+        ("classify", ["label=class", "kl=0.1"], "kl"),
         ("dpo", ["kl=0.1"], "kl"),
         ("dpo", ["packing=true"], "packing"),
-        ("dpo", ["canaries=4"], "canaries"),
+        ("reward", ["canaries=4"], "canaries"),
+        ("classify", ["label=class", "ewc={strength: 1, snapshot: old}"], "ewc"),
         ("full", ["quantisation=nf4"], "quantisation"),
         ("prefix", ["freeze_layers=1"], "freeze_layers"),
         ("prefix", ["packing=true"], "packing"),
@@ -272,3 +273,12 @@ def test_a_recipe_that_is_not_there(name: str) -> None:
 
 def test_names_are_the_users_and_gates(repository: Path) -> None:
     assert {"ours", "lora", "full"} <= set(recipe_names(written(repository, OWN)))
+
+
+def test_what_a_recipe_refuses_and_what_training_refuses_are_the_same() -> None:
+    """The recipe is refused first, before anything is loaded."""
+    from gate.training import guards, rows
+    from gate.training.recipe_keys import OBJECTIVES
+
+    assert set(OBJECTIVES["canaries"]) == set(rows._WITH_CANARIES)
+    assert set(OBJECTIVES["kl"]) == set(guards.KL_OBJECTIVES)
