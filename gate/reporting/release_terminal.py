@@ -32,6 +32,11 @@ def render_released(released: Released, console: Console) -> None:
         ),
         f"logits     differ by at most {compared.difference:.2g} from the candidate's; {compared.tolerance:.2g} is "
         f"allowed, and its largest is {released.made.largest:.3g}",
+        *(
+            [f"           by at most {compared.merge:.2g} from those on its base in full precision"]
+            if compared.merge is not None
+            else []
+        ),
         f"           the same token is likeliest at {compared.agreement:.1%} of {compared.positions:,} positions of "
         f"{compared.prompts} prompts; KL {compared.divergence:.1e} nats",
     ]
@@ -67,6 +72,8 @@ def document(released: Released) -> bytes:
         "tolerance": compared.tolerance,
         "largest_logit": released.made.largest,
         "full_precision_difference": released.made.full_precision,
+        "merge_difference": compared.merge,
+        "merge_tolerance": compared.merge_tolerance,
         "agreement": compared.agreement,
         "divergence": compared.divergence,
         "prompts": compared.prompts,

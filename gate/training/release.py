@@ -52,7 +52,8 @@ COARSENESS: dict[str, float] = {
     "bf16": 5e-2,
     "q8_0": 5e-2,
     "q5_1": 0.4, "q5_0": 0.4, "q4_1": 0.75, "q4_0": 0.75,
-    "int8": 0.5, "nf4": 0.5,
+    "int8": 0.25,
+    "base int8": 0.1, "base nf4": 0.4,
 }  # fmt: skip
 """How far logits may move, as a share of the candidate's largest: a few times what was measured on the tiny base
 (docs/release.md), so that a mistake (a tensor left out, rows in another order, heads permuted) fails and rounding does
@@ -121,7 +122,9 @@ class Made(_Part):
     """Of the base's weights: `float32`, `bfloat16`…"""
     full_precision: float | None = None
     """The largest difference of logits between the candidate on its quantised base and on the one in full precision;
-    None where the base was never quantised, or the form leaves it quantised."""
+    None where the base was never quantised, or the form leaves it quantised. Where it is a figure, the form is compared
+    with both: with the latter closely, which shows that the merge is right, and with the former, which is what was
+    evaluated."""
     notes: list[str] = []
     """Sentences for people."""
 
@@ -138,6 +141,9 @@ class Compared(_Part):
     """Mean KL(candidate || form) over positions, in nats."""
     prompts: int
     positions: int
+    merge: float | None = None
+    """The largest difference from the candidate on its base in full precision, where that base was quantised."""
+    merge_tolerance: float | None = None
 
 
 def check_request(form: Form, quantise: str | None, methods: Sequence[Method], kind: Kind, combined: bool) -> None:
@@ -175,16 +181,21 @@ def check_request(form: Form, quantise: str | None, methods: Sequence[Method], k
 
 
 def tolerance(job: Job, made: Made) -> float:
-    """The largest difference of logits that is allowed: what was asked for, else the coarsest thing that lies between
-    candidate and form (`COARSENESS`), times the candidate's largest logit."""
+    """The largest difference of logits that is allowed: what was asked for, else `merge_tolerance`, or what it takes
+    that the base is no longer quantised."""
     if job.tolerance is not None:
         return job.tolerance
+    own = merge_tolerance(job, made)
+    return own if made.full_precision is None else max(own, COARSENESS[f"base {job.bits}"] * made.largest)
+
+
+def merge_tolerance(job: Job, made: Made) -> float:
+    """The largest difference of logits that the form itself may make: by the coarsest thing that lies between weights
+    and form (`COARSENESS`), times the candidate's largest logit."""
     stored = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16"}.get(made.dtype, "bf16")
     steps = ["same" if job.form == "adapter" and not job.combined else stored]
     if quantise := quantisation_of(job.form, job.quantise):
         steps.append(quantise)
-    if made.full_precision is not None:
-        steps.append(job.bits if job.bits == "nf4" else "int8")
     return max(COARSENESS[step] for step in steps) * made.largest
 
 

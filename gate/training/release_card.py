@@ -64,7 +64,8 @@ def release_json(card: Card) -> str:
             "divergence": _rounded(card.compared.divergence),
             "prompts": card.compared.prompts,
             "positions": card.compared.positions,
-            "by_full_precision_base": None if card.made.full_precision is None else _rounded(card.made.full_precision),
+            "by_full_precision_base": _rounded(card.made.full_precision),
+            "merge": _rounded(card.compared.merge),
         },
         "notes": card.made.notes,
         "versions": {"gate": __version__} | {name: found for name in _used(job.form) if (found := _version(name))},
@@ -106,8 +107,8 @@ def readme(card: Card) -> str:
         *(f"| training statement | `{each.statement.digest}` |" for each in card.sources),
         *([f"| merged by | {job.combine}: {COMBINATIONS[job.combine]} |"] if job.combined else []),
         *(f"| snapshot | {_inert(name)} (`{digest}`) |" for name, digest in _snapshots(card)),
-        f"| logits | differ by at most {_rounded(compared.difference):g} from the candidate's (allowed: "
-        f"{_rounded(compared.tolerance):g}; its largest is {_rounded(card.made.largest):g}), on {compared.prompts} "
+        f"| logits | differ by at most {compared.difference:.2g} from the candidate's (allowed: "
+        f"{compared.tolerance:.2g}; its largest is {card.made.largest:.2g}), on {compared.prompts} "
         f"prompts, {compared.positions} positions |",
         f"| the likeliest is the same | at {compared.agreement:.1%} of positions |",
         "",
@@ -133,7 +134,7 @@ def notes_of(job: Job, made: Made) -> list[str]:
             0,
             f"the candidate was trained and evaluated on a base of {'4' if job.bits == 'nf4' else '8'} bits, and is "
             f"merged into the base in full precision, which alone moves its logits by up to "
-            f"{_rounded(made.full_precision):g}: evaluate this form, not the adapter, before it is promoted",
+            f"{made.full_precision:.2g}: evaluate this form, not the adapter, before it is promoted",
         )
     if job.form == "onnx":
         notes.append("the graph reads a whole sequence at once and keeps no keys and values between calls")
@@ -194,9 +195,9 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _rounded(figure: float) -> float:
+def _rounded(figure: float | None) -> float | None:
     """Two digits that count."""
-    return float(f"{figure:.2g}")
+    return None if figure is None else float(f"{figure:.2g}")
 
 
 def _inert(text: str) -> str:

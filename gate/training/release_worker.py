@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gate.errors import GateError, InputError
 from gate.store.files import refused
-from gate.training.release import Job, Made, Trouble, tolerance
+from gate.training.release import Job, Made, Trouble, merge_tolerance, tolerance
 from gate.training.release_forms import write_adapter, write_merged
 from gate.training.release_gguf import reload_gguf, write_gguf
 from gate.training.release_logits import Forward, compare, keep, of_model, token_ids
@@ -29,7 +29,7 @@ from gate.training.release_models import (
 from gate.training.release_onnx import reload_onnx, write_onnx
 from gate.training.release_process import COMPARED, ERROR, MADE
 
-LOGITS = "logits.safetensors"
+LOGITS, FULL_PRECISION = "logits.safetensors", "full-precision.safetensors"
 FORM = "form"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -41,23 +41,29 @@ def make(job: Job) -> None:
     target.mkdir()
 
     # --- The candidate, as it was trained and evaluated ---
-    reference = load_reference(job, bits=job.bits)
+    rough = job.combine != "cat" and len(job.ingredients) > 1
+    reference = load_combined(job) if rough else load_reference(job, bits=job.bits)
     ids = token_ids(job, load_tokenizer(job))
     largest = keep(work / LOGITS, ids, of_model(reference))
-    dtype = "float32" if job.bits != "none" else dtype_of(reference)
+    dtype = dtype_of(reference)
     del reference
+    notes = []
+    if rough:
+        far = compare(work / LOGITS, of_model(load_reference(job)), 1.0).difference
+        notes.append(f"{job.combine} is not the weighted sum itself, whose logits lie up to {far:.2g} from these")
 
-    # --- What merging into the full-precision base, which is the only one that is merged into, changes already ---
+    # --- A quantised base is never merged into: what the one in full precision changes already ---
     full_precision = None
     if job.bits != "none" and job.form != "adapter" and is_adapter(Path(job.ingredients[0].folder)):
-        unquantised = load_combined(job)
+        unquantised = load_reference(job)
         dtype = dtype_of(unquantised)
         full_precision = compare(work / LOGITS, of_model(unquantised), 1.0).difference
+        keep(work / FULL_PRECISION, ids, of_model(unquantised))
         del unquantised
 
     # --- The form ---
     writers = {"adapter": write_adapter, "merged": write_merged, "gguf": write_gguf, "onnx": write_onnx}
-    notes = writers[job.form](job, target) or []
+    notes += writers[job.form](job, target) or []
     made = Made(largest=largest, dtype=dtype, full_precision=full_precision, notes=notes)
     (work / MADE).write_text(made.model_dump_json(), "utf-8")
 
@@ -66,7 +72,12 @@ def check(job: Job) -> None:
     """Load the form, and compare."""
     work = Path(job.work)
     made = Made.model_validate_json((work / MADE).read_bytes())
-    compared = compare(work / LOGITS, _reloaded(job, work / FORM), tolerance(job, made))
+    forward = _reloaded(job, work / FORM)
+    compared = compare(work / LOGITS, forward, tolerance(job, made))
+    if made.full_precision is not None:
+        allowed = merge_tolerance(job, made)
+        merge = compare(work / FULL_PRECISION, forward, allowed).difference
+        compared = compared.model_copy(update={"merge": merge, "merge_tolerance": allowed})
     (work / COMPARED).write_text(compared.model_dump_json(), "utf-8")
 
 

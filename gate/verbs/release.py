@@ -265,7 +265,7 @@ def _job(
         linked(list(each.training.outputs), each.folder, folder)
         ingredients.append(Ingredient(name=each.name, folder=os.fspath(folder), method=each.method, weight=each.weight))
     first = sources[0]
-    bits = first.bits if first.bits in ("nf4", "int8") else "none"
+    bits = first.bits if first.bits in ("nf4", "int8") and len({each.bits for each in sources}) == 1 else "none"
     return Job.model_validate(
         {
             "form": form,
@@ -288,6 +288,13 @@ def _job(
 def _same(form: Form, compared: Compared) -> None:
     if compared.positions == 0:
         raise InputError("nothing was compared: no prompt has a token")
+    allowed = compared.merge_tolerance or 0.0
+    if compared.merge is not None and not compared.merge <= allowed:
+        raise NotTheSame(
+            f"the {form} form is not the candidate on its base in full precision: its logits differ by up to "
+            f"{compared.merge:.3g}, and {allowed:.3g} is allowed; nothing was released",
+            remedy="a finer --quantise",
+        )
     if not compared.difference <= compared.tolerance:
         raise NotTheSame(
             f"the {form} form is not the candidate: its logits differ by up to {compared.difference:.3g}, and "
