@@ -40,7 +40,9 @@ def heading(plan: Plan) -> tuple[str, str]:
     word, edge = HEADINGS[plan.verdict.advice]
     if plan.option.fits is False and plan.verdict.advice == "fine_tune":
         return "DOES NOT FIT", "failed"
-    return (word, "warned") if plan.verdict.provisional and edge == "passed" else (word, edge)
+    if plan.verdict.provisional and plan.verdict.advice == "fine_tune":
+        return "MEASURE PROMPTS FIRST", "warned"
+    return word, edge
 
 
 def size(number: int) -> str:
@@ -51,11 +53,11 @@ def size(number: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`40 seconds`, `12 minutes`, `3.5 hours`, `2.1 days`."""
+    """`less than a minute`, `12 minutes`, `3.5 hours`, `2.1 days`."""
     for length, name in ((86400, "days"), (3600, "hours"), (60, "minutes")):
         if seconds >= 2 * length:
             return f"{seconds / length:.2g} {name}" if seconds < 100 * length else f"{seconds / length:,.0f} {name}"
-    return f"{seconds:.2g} seconds" if seconds < 100 else f"{seconds:.0f} seconds"
+    return "a minute or two" if seconds >= 60 else "less than a minute"
 
 
 def share(part: int, whole: int) -> str:
@@ -128,7 +130,8 @@ def run_facts(plan: Plan) -> list[tuple[str, str]]:
     elif plan.time.fastest == plan.time.slowest:
         found.append(("time", f"{duration(plan.time.fastest)} at {plan.time.basis}"))
     else:
-        told = f"{duration(plan.time.fastest)} to {duration(plan.time.slowest)}; {plan.time.basis}"
+        fastest, slowest = duration(plan.time.fastest), duration(plan.time.slowest)
+        told = f"{fastest}; {plan.time.basis}" if fastest == slowest else f"{fastest} to {slowest}; {plan.time.basis}"
         found.append(("time", told))
     return found
 

@@ -99,7 +99,7 @@ def decided(known: Known, rules: Decision, worth: Return | None = None) -> Verdi
     advice, sentence = _concluded(steps, known, rules)
     provisional = any(each.needed and each.answer is None for each in steps) and not any(each.decides for each in steps)
     if provisional:
-        sentence = f"Provisional: {sentence}"
+        sentence = f"provisional: {sentence}"
     return Verdict(tuple(steps), advice, sentence, provisional)
 
 
@@ -122,7 +122,7 @@ def _prompts(known: Known, rules: Decision) -> list[Step]:
         if score is None:
             ask = f"{flag}: run them on the test set that the model will face (the share they get right, 0 to 1)"
             why = f"prompts that reach {named} leave nothing to train for"
-            found.append(Step(question, None, None, why, suffice.source, ask, needed=True))
+            found.append(Step(question, None, None, why, suffice.source, ask, needed=not found))
         elif score >= bar:
             found.append(
                 Step(
@@ -133,8 +133,7 @@ def _prompts(known: Known, rules: Decision) -> list[Step]:
         else:
             why = f"they miss {named} by {_points(bar - score)}"
             found.append(Step(question, f"no: {_percent(score)}", "viable", why, suffice.source))
-    if known.optimised_prompts is not None and known.prompt_baseline is None and len(found) > 1:
-        # Optimised prompts that fail say as much of plain ones.
+    if known.optimised_prompts is not None:  # optimised prompts that fail say as much of plain ones
         found[0] = replace(found[0], needed=False)
     return found
 
@@ -167,16 +166,14 @@ def _held_out(known: Known, rules: Decision) -> Step:
     if min(known.validation, known.test) < least:
         why = f"fewer than {least:,} of each cannot tell a better model from luck"
         return Step(question, answer, None, why, rules.held_out.source)
-    return Step(question, answer, "viable", f"{least:,} of each at least", rules.held_out.source)
+    return Step(question, answer, None, f"{least:,} of each at least, as they should be", rules.held_out.source)
 
 
 def _goal(known: Known, rules: Decision) -> Step:
     question = "What is the goal?"
     if known.goal is None:
-        listed = "|".join(rules.goals)
-        return Step(
-            question, None, None, "some goals are for prompts, some for retrieval", "G2", f"--goal {listed}", True
-        )
+        ask = f"--goal GOAL, one of {', '.join(rules.goals)}"
+        return Step(question, None, None, "some goals are for prompts, some for retrieval", "G2", ask, True)
     found = rules.goals[known.goal]
     return Step(question, known.goal, found.says, found.why, found.source)
 
@@ -198,8 +195,8 @@ def _latency(known: Known, rules: Decision) -> Step:
 def _consistency(known: Known, rules: Decision) -> Step:
     question = "How consistent must answers be?"
     if known.consistency is None:
-        listed = "|".join(rules.consistency)
-        return Step(question, None, None, "prompts vary more", "G2", f"--consistency {listed}")
+        ask = f"--consistency {' or '.join(rules.consistency)}"
+        return Step(question, None, None, "prompts vary more", "G2", ask)
     return _banded(question, known.consistency, rules.consistency[known.consistency])
 
 
@@ -217,7 +214,7 @@ def _gain(known: Known, rules: Decision, worth: Return | None) -> Step:
     cost = f"; it costs {worth.ratio:.3g} times what prompts do" if worth is not None and worth.prompts else ""
     says: Says = "fine_tune" if gain > least else "prompts_first"
     answer = f"{'yes' if gain > least else 'no'}: {_points(gain)}"
-    why = f"{'more' if gain > least else 'not more'} than {_points(least)}{cost}"
+    why = f"an expected gain of {_points(gain)} is {'more' if gain > least else 'not more'} than {_points(least)}{cost}"
     return Step(question, answer, says, why, rules.gain.source)
 
 
@@ -239,7 +236,7 @@ def _concluded(steps: Sequence[Step], known: Known, rules: Decision) -> tuple[Ad
         if against:
             return "prompts_first", f"try prompts first: {_listed(against)}."
         return (
-            ("fine_tune", f"fine-tuning fits ({_listed(speaking)}), once prompts have been tried.")
+            ("fine_tune", f"fine-tune where prompts miss the mark, which nobody has measured yet: {_listed(speaking)}.")
             if speaking
             else ("unclear", "nothing known speaks for fine-tuning or against it: answer the questions marked below.")
         )
@@ -247,8 +244,8 @@ def _concluded(steps: Sequence[Step], known: Known, rules: Decision) -> tuple[Ad
     if few:
         return "prompts_first", f"improve prompts or gather more examples first: {_listed(few)}."
     doubts = f"; mind that {_listed(against)}" if against else ""
-    for_it = f" ({_listed(speaking)})" if speaking else ""
-    return "fine_tune", f"fine-tune: prompts miss the mark, and the data is there{for_it}{doubts}."
+    missed = [each for each in steps[:2] if each.says == "viable"][-1:]
+    return "fine_tune", f"fine-tune: prompts were tried, and {_listed([*missed, *speaking])}{doubts}."
 
 
 def _listed(steps: Sequence[Step]) -> str:

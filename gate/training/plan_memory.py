@@ -96,12 +96,11 @@ def memory(shape: Shape, recipe: Recipe, length: int, device: Device = "gpu", *,
     compute = 2 if recipe.precision in ("bf16", "fp16") or (recipe.precision == "auto" and device == "gpu") else FLOAT
     # Weights that learn are kept in fp32 and cast for each operation; a frozen base has the type it computes in.
     mixed = compute < FLOAT and recipe.method in ("full", "head")
-    if recipe.method == "ptuning":  # learned vectors stand before the tokens
-        length += recipe.virtual_tokens
+    read = length + (recipe.virtual_tokens if recipe.method == "ptuning" else 0)  # they stand before the tokens
     # Keys that a prefix brings make a mask necessary, whatever the lengths.
-    how = Pass(compute, mixed, full, device, length, (padded and not recipe.packing) or recipe.method == "prefix")
+    how = Pass(compute, mixed, full, device, read, (padded and not recipe.packing) or recipe.method == "prefix")
     learned = trainable(shape, recipe)
-    weights, constants = _weights(shape, recipe, compute, mixed, learned)
+    weights, constants = _weights(shape, recipe, compute, learned)
     gradients = FLOAT * learned
     held = {
         "weights": weights,
@@ -109,12 +108,14 @@ def memory(shape: Shape, recipe: Recipe, length: int, device: Device = "gpu", *,
         "reference": _reference(shape, recipe, compute, learned),
         "optimiser": _optimiser(recipe, learned),
     }
-    tokens = recipe.device_batch * length * (2 if recipe.objective in ("dpo", "orpo", "reward") else 1)
+    tokens = recipe.device_batch * read * (2 if recipe.objective in ("dpo", "orpo", "reward") else 1)
     head_learns = full and _reads_words(recipe)
     head = FLOAT * facts.vocabulary * facts.hidden if head_learns else 0
     kept = gradients if recipe.batch > recipe.device_batch else 0
     outer = tokens * outer_bytes(shape, how)
     layer = 0 if recipe.method == "head" else tokens * layer_bytes(shape, recipe, how)
+    # Micikevicius et al. 2018, sec. 3.1: an fp32 weight has a 16-bit copy while it computes; autocast keeps them all.
+    casts = {"weights": weights + facts.parameters * compute} if mixed else {}
     moments = []
     if recipe.checkpoint_activations:
         inputs = facts.layers * tokens * checkpoint_bytes(shape, how)
@@ -127,14 +128,12 @@ def memory(shape: Shape, recipe: Recipe, length: int, device: Device = "gpu", *,
     logits = _logits(shape, recipe, tokens, compute, device)
     moments.append(
         _moment(
-            "backward", held, gradients=kept + head, activations=activations, logits=logits,
+            "backward", held | casts, gradients=kept + head, activations=activations, logits=logits,
             temporary=_unpacked(shape, recipe, compute),
         )
     )  # fmt: skip
-    # A tied embedding's gradient comes in two halves, which are alive together before they are added; the optimiser
-    # needs as much for the largest of its matrices.
-    largest = FLOAT * min(learned, max(facts.vocabulary * facts.hidden, *(each.size for each in shape.linears)))
-    moments.append(_moment("update", held, gradients=gradients, temporary=2 * largest if full else 0))
+    # A tied embedding's gradient comes in two halves, which are alive together with their sum.
+    moments.append(_moment("update", held, gradients=gradients, temporary=2 * head if facts.tied else 0))
     if recipe.samples and _reads_words(recipe):
         heads = recipe.device_batch * recipe.generations if recipe.objective in ("rloo", "grpo") else 1
         cache = 2 * facts.layers * shape.key * compute * (length + recipe.max_new_tokens) * heads
@@ -179,14 +178,13 @@ def _quantised(recipe: Recipe) -> str:
     return "nf4" if recipe.method == "qlora" and recipe.quantisation == "none" else recipe.quantisation
 
 
-def _weights(shape: Shape, recipe: Recipe, compute: int, mixed: bool, learned: int) -> tuple[int, int]:
+def _weights(shape: Shape, recipe: Recipe, compute: int, learned: int) -> tuple[int, int]:
     """Bytes of the weights, and of the constants that turn quantised ones back."""
     parameters, form = shape.facts.parameters, _quantised(recipe)
     added = 0 if recipe.method == "full" else FLOAT * learned
     if form == "none" or recipe.method not in LORA_FAMILY:
         stored = FLOAT if recipe.method in ("full", "head") else compute
-        # Micikevicius et al. 2018, sec. 3.1: an fp32 weight has a 16-bit copy while it computes.
-        return parameters * stored + (parameters * compute if mixed else 0) + added, 0
+        return parameters * stored + added, 0
     small, rest = shape.quantisable, max(parameters - shape.quantisable, 0)
     if form == "int8":
         return small + rest * compute + added, FLOAT * sum(each.outputs for each in shape.linears) * shape.facts.layers
