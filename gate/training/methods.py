@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gate.errors import MissingDependency, UsageError
+from gate.training.base_facts import base_facts
 from gate.training.layers import HEADS, chosen_layers, depths_of, layers_name, layers_of, short_names
 from gate.training.quantise import elements, is_quantised
 from gate.training.recipe import LORA_FAMILY
@@ -79,7 +81,14 @@ def _peft_config(model: PreTrainedModel, run: Run) -> PeftConfig:
             if forbids:
                 raise UsageError(f"`{recipe.method}` does not go with `{key}`", where=key, remedy=f"unset {key}")
         if recipe.method == "prefix":  # Li and Liang 2021
-            return PrefixTuningConfig(task_type=task, num_virtual_tokens=recipe.virtual_tokens)
+            facts = base_facts(Path(run.base.path))  # PEFT takes keys to be shared in some architectures only
+            return PrefixTuningConfig(
+                task_type=task,
+                num_virtual_tokens=recipe.virtual_tokens,
+                num_layers=facts.layers,
+                num_attention_heads=facts.kv_heads,
+                token_dim=facts.kv_heads * facts.head_dim,
+            )
         # Liu et al. 2021; the encoder is as wide as the model
         return PromptEncoderConfig(task_type=task, num_virtual_tokens=recipe.virtual_tokens)
     targets = recipe.targets if isinstance(recipe.targets, str) else list(recipe.targets)
@@ -89,10 +98,11 @@ def _peft_config(model: PreTrainedModel, run: Run) -> PeftConfig:
     prefix, count = layers_name(model) + ".", len(layers_of(model))
     upper = [each for each in chosen if int(each.removeprefix(prefix).split(".")[0]) >= recipe.freeze_layers]
     if recipe.method == "ia3":
+        down = short_names(model, [name for name in upper if _is_down(modules, name)])
         return IA3Config(
             task_type=task,
-            target_modules=short_names(model, upper),
-            feedforward_modules=short_names(model, [name for name in upper if _is_down(modules, name)]),
+            target_modules=[*short_names(model, [name for name in upper if not _is_down(modules, name)]), *down],
+            feedforward_modules=down,
             fan_in_fan_out=transposed,
         )
     return LoraConfig(

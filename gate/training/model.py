@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from gate.errors import UsageError
@@ -12,6 +13,7 @@ from gate.training.arguments import precision_of
 from gate.training.base_files import verify_base
 from gate.training.quantise import Quantisation, keep_trainable, quantisation_config, quantisation_of
 from gate.training.run_file import Run
+from gate.training.weights import weight_files
 
 if TYPE_CHECKING:
     import torch
@@ -173,7 +175,7 @@ def load_weights(wanted: Loading) -> PreTrainedModel:
             raise
         raise UsageError(f"its weights cannot be loaded: {_first_line(error)}", where=wanted.name) from error
     _check_whole(wanted, set(loaded["missing_keys"]))
-    _check_finite(wanted.name, model)
+    _check_finite(wanted, model)
     keep_trainable(model)
     return model
 
@@ -209,21 +211,28 @@ def _check_whole(wanted: Loading, missing: set[str]) -> None:
         )
 
 
-def _check_finite(name: str, model: PreTrainedModel) -> None:
+def _check_finite(wanted: Loading, model: PreTrainedModel) -> None:
+    """A NaN makes all that follows NaN; in 4 bits it would turn into some number, so there the files are looked at."""
     import torch
 
-    for each, weight in model.named_parameters():
-        state = getattr(weight, "quant_state", None)
-        if state is not None:  # 4 bits: a NaN shows in the scale of its block
-            held = state.absmax if state.state2 is None else state.state2.absmax
-        elif weight.is_floating_point():
-            held = weight.detach()
-        else:
-            continue
-        if not bool(torch.isfinite(held.sum(dtype=torch.float32))):
+    stored = _stored(Path(wanted.path)) if wanted.quantisation else model.named_parameters()
+    for name, weight in stored:
+        if weight.is_floating_point() and not bool(torch.isfinite(weight.detach().sum(dtype=torch.float32))):
             raise UsageError(
-                f"`{each}` holds NaN or infinity", where=name, remedy="the model is broken: get or train it again"
+                f"`{name}` holds NaN or infinity",
+                where=wanted.name,
+                remedy="the model is broken: get or train it again",
             )
+
+
+def _stored(folder: Path) -> Iterator[tuple[str, torch.Tensor]]:
+    from safetensors import safe_open
+
+    for file in weight_files(folder):
+        if file.endswith(".safetensors"):
+            with safe_open(folder / file, framework="pt") as opened:
+                for name in opened.keys():  # noqa: SIM118  (it is no mapping)
+                    yield name, opened.get_tensor(name)
 
 
 def _first_line(error: BaseException) -> str:
