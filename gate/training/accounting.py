@@ -174,8 +174,8 @@ class Account:
             BooksOpen: the books do not close.
         """
         last = state.global_step
-        best = getattr(state, "best_global_step", None) if kept_step is None else kept_step
-        kept = min(best or last, last)
+        best: int = getattr(state, "best_global_step", None) or last
+        kept = min(best if kept_step is None else kept_step, last)
         fates = self._fates(self._seen(run, kept), self._seen(run, last))
         return self._write(run, fates, closed=True, steps=last, kept=kept)
 

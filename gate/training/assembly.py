@@ -8,13 +8,14 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gate.errors import UsageError
 from gate.training.accounting import Account, Outcome, Placed
+from gate.training.control_tokens import control_token_note
 from gate.training.packing import packs
 from gate.training.preview import Shown, chosen_examples, preview_document
 from gate.training.rows import Row, RowKind, Rows
@@ -151,7 +152,7 @@ def assembled(
     shown = chosen_examples(rows.train, [s.outcome.cut > 0 for s in train], [bool(s.shown) for s in train])
     outcomes = [sample.outcome for sample in train]
     account = Account(
-        rows=rows,
+        rows=replace(rows, notes=[*rows.notes, *_notes(rows, tokenizer, template)]),
         outcomes=outcomes,
         placed=placed,
         limits=limits,
@@ -172,6 +173,18 @@ def assembled(
         account,
         classes,
     )
+
+
+def _notes(rows: Rows, tokenizer: PreTrainedTokenizerBase, template: Template | None) -> Iterator[tuple[str, str]]:
+    """What a person should know before the run: (code, message)."""
+    if template is not None and template.reads_clock:
+        yield (
+            "template_reads_clock",
+            "the chat template writes the day's date into conversations: the same run on another day reads another "
+            "text; a template with a fixed date (--chat-template FILE) does not",
+        )
+    if (note := control_token_note((row for row in rows.train if not row.repeat), tokenizer)) is not None:
+        yield note
 
 
 def _each_once(rows: Sequence[Row], tokenise: Callable[[list[Row]], list[Sample]]) -> list[Sample]:
