@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from gate.provenance.ledger import Ledger
-from gate.provenance.statements import Admission, Erasure, Ref, Review, Statement
+from gate.provenance.statements import Admission, Erasure, Ref, Review, Statement, Training
 from gate.snapshots.layout import Descriptor
 from gate.store.objects import Damaged, Store
 
@@ -48,6 +48,10 @@ def named(statement: Statement) -> list[Reference]:
         return [*found, *([Reference(about.report, "html")] if about.report else [])]
     if isinstance(about, Review):
         return [Reference(about.verdicts, "parquet")]
+    if isinstance(about, Training):
+        documents = [about.recipe, about.environment, *([about.canary_strings] if about.canary_strings else [])]
+        made = [Reference(about.accounting, "parquet"), Reference(about.curves, "jsonl")]
+        return [*(Reference(digest, "json") for digest in documents), *made]
     return []
 
 

@@ -8,7 +8,7 @@ and the first of it is what is named.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -116,6 +116,7 @@ class Verifier:
         heads: digests of statements (or refs) that have to be there.
         data: the folder with the source files; they are not compared where there is none.
         on_bytes: told of bytes of rows that were hashed.
+        looks: by kind of statement, what checks what it names beside its parents.
     """
 
     ledger: Ledger
@@ -123,6 +124,8 @@ class Verifier:
     heads: Sequence[str] = ()
     data: Path | None = None
     on_bytes: OnBytes = lambda done: None
+    looks: Mapping[str, Callable[[Verifier, Statement], list[Link]]] = field(default_factory=dict)
+    """For kinds of statements that later stages make: what looks at what such a statement names."""
     statements: dict[str, Statement] = field(init=False, default_factory=dict)
     refs: dict[str, Statement] = field(init=False, default_factory=dict)
     """By their file in the store."""
@@ -176,6 +179,28 @@ class Verifier:
             children.append(self._link(self.statements[digest]))
         root = Link("statement", digest, children=(*children, *self._chains()))
         return self._ended(root, [], decides=False)
+
+    def model(
+        self, model: str, said: Sequence[Statement], files: Iterable[Link], snapshots: Iterable[str]
+    ) -> Verification:
+        """A model by its digest: its files, what was said of it, and the snapshots that it was trained on.
+
+        How a snapshot stands now decides where it is not approved any more.
+        """
+        children = [*self.unread, *files]
+        stands: list[Standing] = []
+        if not self.unread:
+            children += [self._link(one) for one in self._ordered(said)]
+            for snapshot in dict.fromkeys(snapshots):
+                try:
+                    stands.append(standing(self.ledger, self.trust, snapshot))
+                except GateError as error:
+                    children.append(broken("snapshot", error, snapshot))
+                children += self._about(snapshot)
+        stands.sort(key=lambda each: each.status == "approved")
+        now_told = ", ".join(f"{each.snapshot[:12]} {each.status}" for each in stands)
+        root = Link("model", model, said=f"trained on {now_told}", children=(*children, *self._chains()))
+        return self._ended(root, stands, decides=any(each.status != "approved" for each in stands))
 
     def nothing(self, what: str) -> Verification:
         """What is asked for, where it cannot be found because something could not be read."""
@@ -297,7 +322,7 @@ class Verifier:
             return carried_out(self.objects, about)
         if isinstance(about, Approval | Rejection | Ref):
             return self._subject(about)
-        return []
+        return self.looks[one.kind](self, one) if one.kind in self.looks else []
 
     def _subject(self, about: Approval | Rejection | Ref) -> list[Link]:
         """That what is approved or named can be approved or named."""

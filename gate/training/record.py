@@ -33,7 +33,6 @@ from gate.training.run_file import Run, SnapshotUse
 ACCOUNTING = "accounting.parquet"
 CANARIES = "canaries.json"
 STATEMENT = "statement.json"
-_LARGEST_EVENTS = 1 << 30
 _ENDED = ("finished", "early_stop", "forgetting", "interrupted")
 
 Ended = Literal["finished", "early_stop", "forgetting", "interrupted"]
@@ -94,7 +93,7 @@ def record(
     about = _about(run, history, outputs, trained_on, facts)
     device = str(about["device"])
     try:
-        events = (run.place / EVENTS).read_bytes()[:_LARGEST_EVENTS]
+        events = without_samples((run.place / EVENTS).read_bytes())
         objects: dict[str, str | None] = {
             "recipe": store.put(canonical(dict(facts.recipe)), "json"),
             "environment": store.put(canonical(environment_document(facts.environment, device=device)), "json"),
@@ -162,6 +161,12 @@ def _about(
 def _count(value: object, default: int = 0) -> int:
     figure = number(cast("float | None", value))
     return default if figure is None else max(0, round(figure))
+
+
+def without_samples(events: bytes) -> bytes:
+    """Events as they are sealed: what samples say stays in the run's folder, since it repeats examples, and what is
+    sealed for good must not hold what somebody may want erased."""
+    return b"".join(line for line in events.splitlines(keepends=True) if b'"event": "samples"' not in line[:40])
 
 
 def base_name(run: Run) -> str:

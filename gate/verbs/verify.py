@@ -10,12 +10,14 @@ from pathlib import Path
 
 from gate.errors import UsageError
 from gate.provenance.ledger import Ledger
-from gate.provenance.statements import Admission, Ref
+from gate.provenance.statements import Admission, Ref, Release, Training
 from gate.provenance.trust import Trust
 from gate.snapshots.export_check import export_link, read_proof
 from gate.snapshots.folder_export import PROOF
 from gate.snapshots.verification import Verification, Verifier
 from gate.store.objects import Damaged, Store, find_store
+from gate.training.chain import about_model, release_links, training_links, verify_folder, verify_model
+from gate.training.runs import runs_folder
 from gate.verbs.surroundings import open_trust
 
 Path_ = str | os.PathLike[str]
@@ -41,7 +43,8 @@ def verify(
 
     Args:
         what: a snapshot (its id, the first eight or more digits of it, or a name), a statement (its digest, or as many
-            digits of it), a folder with an export, or one with a model; the whole store where it is not given.
+            digits of it), a run, a model (by its digest), a folder with an export or with a model; the whole store
+            where it is not given.
         store: its folder; else `GATE_STORE`, else the nearest `.gate` upwards of the working directory.
         trust: the trust file; else that of a git revision (`trust_revision`, as `REV:path`), else `GATE_TRUST`.
         heads: digests of statements or refs that somebody wrote down: each has to be there still.
@@ -67,7 +70,8 @@ def verify(
         done += size
         on_stage("reading objects", min(done, total), total)
 
-    verifier = Verifier(Ledger(place), believed, tuple(heads), files, on_bytes)
+    looks = {"training": training_links, "release": release_links}
+    verifier = Verifier(Ledger(place), believed, tuple(heads), files, on_bytes, looks)
     return verifier.store() if what is None else _named(verifier, what)
 
 
@@ -87,26 +91,31 @@ def _named(verifier: Verifier, what: str) -> Verification:
             listed = ", ".join(each[: len(digits) + 4] for each in found[:4])
             raise UsageError(f"{len(found)} snapshots and statements begin with {what}: {listed}", remedy="write more")
         if found:
+            about = verifier.statements[found[0]].about if found[0] in verifier.statements else None
+            if isinstance(about, Training | Release):
+                return verify_model(verifier, about_model(verifier.statements.values(), about.model), None)
             return verifier.snapshot(found[0]) if found[0] in snapshots else verifier.statement(found[0])
+        if said := about_model(verifier.statements.values(), digits):
+            models = sorted({one.about.model for one in said if isinstance(one.about, Training | Release)})
+            if len(models) > 1:
+                raise UsageError(f"{len(models)} models begin with {what}", remedy="write more")
+            return verify_model(verifier, said, None)
+    if what and (run := runs_folder(store.root) / what / "candidate").is_dir() and "/" not in what:
+        return verify_folder(verifier, run)
     if what and (Path(what) / PROOF).is_file():
         proof = read_proof(Path(what))
         behind = verifier.snapshot(proof.snapshot)
         export = export_link(Path(what), proof, verifier.statements)
         return replace(behind, chain=replace(behind.chain, children=(export, *behind.chain.children)))
     if what and Path(what).is_dir():
-        # A model's folder names its training statement in a file of its own; training statements are not made yet.
-        raise Damaged(
-            "there is no training statement in it, so that nothing says what this model was made of",
-            where=os.fspath(what),
-            remedy="only models that gate trained can be verified; for a dataset, name its snapshot",
-        )
+        return verify_folder(verifier, Path(what))
     if verifier.unread:  # it may be the very one that is asked for
         return verifier.nothing(what)
     names = ", ".join(sorted(store.refs())) or "none"
     raise UsageError(
-        f"there is no snapshot, statement or name {what[:100]!r}",
+        f"there is no snapshot, statement, run, model or name {what[:100]!r}",
         where=os.fspath(store.root),
-        remedy=f"names: {names}; an id takes at least {_SHORTEST} digits (`gate snapshots ls`)",
+        remedy=f"names: {names}; an id takes at least {_SHORTEST} digits (`gate snapshots ls`, `gate runs ls`)",
     )
 
 
