@@ -18,13 +18,8 @@ from gate.policy.yaml_file import read_yaml
 
 FILE = "gate.yaml"
 _MISNAMED = ("gate.yml", ".gate.yaml", ".gate.yml")
-_OWN_RULES = (
-    "rules/admission",
-    "rules/expectations",
-    "rules/snapshot.yaml",
-    "trainers/recipes",
-    "trainers/accelerate",
-)
+_OWN_RULES = ("rules/admission", "rules/expectations", "rules/snapshot.yaml")
+_OWN_RECIPES = ("trainers/recipes", "trainers/accelerate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +31,7 @@ class Settings:
     root: Path | None = None
     """Its folder, to which its paths are relative."""
     folder: Path | None = None
-    """The user's folder for `Folders`: that of `gate.yaml`, else the nearest one upwards that has rules or recipes."""
+    """The user's folder for `Folders`: that of `gate.yaml`, else the nearest one upwards that has rules; else recipes."""
     paths: tuple[str, ...] = ()
     """What to check where nothing is named, relative to `root`."""
     policy: Mapping[str, str] = field(default_factory=dict)
@@ -58,6 +53,7 @@ def find_settings(start: Path) -> Settings:
     """
     here = start.resolve()
     own_rules: Path | None = None
+    own_recipes: Path | None = None  # counts only where there are no rules: it must not hide those of a folder above
     for folder in (here, *here.parents):
         if os.path.lexists(folder / FILE):
             return _read(folder)
@@ -68,9 +64,11 @@ def find_settings(start: Path) -> Settings:
                 )
         if own_rules is None and any((folder / each).exists() for each in _OWN_RULES):
             own_rules = folder
+        if own_recipes is None and any((folder / each).exists() for each in _OWN_RECIPES):
+            own_recipes = folder
         if os.path.lexists(folder / ".git"):
             break
-    return Settings(folder=own_rules)
+    return Settings(folder=own_rules or own_recipes)
 
 
 def _read(root: Path) -> Settings:

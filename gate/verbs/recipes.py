@@ -77,6 +77,13 @@ def copy_recipe(
     """
     folders = _folders(Path(folder) if folder is not None else None)
     root = Path(folder) if folder is not None else folders.user or Path.cwd()
+    top = folders.user
+    if top is not None and top != root.resolve() and any((top / each).exists() for each in ("gate.yaml", "rules")):
+        raise UsageError(
+            f"recipes would be looked up in {top}, where gate.yaml or rules/ lie, and not found here",
+            where=os.fspath(root),
+            remedy=f"leave DIR away, or name {top}",
+        )
     if rename is not None and not re.fullmatch(r"[\w-]+", rename):
         raise UsageError(f"{rename!r} is no name of a recipe", remedy="letters, digits, - and _: --as my-lora")
     wanted = _wanted(name, rename, script, folders)

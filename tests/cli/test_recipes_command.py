@@ -144,6 +144,24 @@ def test_a_copy_may_have_another_name_and_go_without_its_script(gate: Run, tmp_p
     assert files == ["sub/team/trainers/recipes/our-dpo.yaml"]
 
 
+def test_a_copy_goes_where_it_is_looked_up(gate: Run, tmp_path: Path) -> None:
+    (tmp_path / "gate.yaml").write_text("paths: data\n")
+    done = gate("recipes", "copy", "lora", "sub")
+    assert done.returncode == 2
+    assert f"name {tmp_path}" in done.stderr
+    assert gate("recipes", "copy", "lora", str(tmp_path)).returncode == 0
+
+
+def test_recipes_beside_data_do_not_hide_the_rules_above_it(tmp_path: Path) -> None:
+    from gate.policy.settings import find_settings
+
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "data" / "trainers" / "recipes").mkdir(parents=True)
+    assert find_settings(tmp_path / "data").folder == tmp_path / "data"
+    (tmp_path / "rules" / "admission").mkdir(parents=True)
+    assert find_settings(tmp_path / "data").folder == tmp_path
+
+
 def test_a_configuration_of_accelerate_is_copied_likewise(gate: Run, tmp_path: Path) -> None:
     assert gate("recipes", "copy", "fsdp").returncode == 0
     assert (tmp_path / "trainers" / "accelerate" / "fsdp.yaml").is_file()
