@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from gate.reporting.terminal import one_line
-from gate.snapshots.tracing import Found, Life, Sealed, Trace
+from gate.snapshots.tracing import Found, Life, Sealed, Trace, TrainedIn
 
 SCHEMA = 1
 _LONGEST = 300
@@ -46,12 +46,12 @@ def _life(life: Life, console: Console) -> None:
         *(("left out", f"{_sealed(one)}: {_places(one)}, by {', '.join(one.rules)}") for one in life.excluded),
         *((each.severity, f"{each.rule} ({each.code}) at {_place(each)}: {each.message}") for each in life.findings),
         *(("review", f"{said.verdict}, {_by(said.author, said.made, None)}") for said in life.reviews),
-        *(("training", run) for run in life.runs),
+        *(("training", _trained(run)) for run in life.runs),
         *(("model", model) for model in life.models),
         *(("erased", f"{_by(one.author, one.made, one.trusted)}: {one.why}") for one in life.erasures),
     ]
     if not life.runs and life.admitted:
-        lines.append(("training", "no run is recorded in this store"))
+        lines.append(("training", "no run recorded in this store had it"))
     for what, said_of in lines:
         console.print(Text.assemble((f"  {what:<9} ", "dim"), one_line(said_of, _LONGEST)), soft_wrap=True)
 
@@ -66,6 +66,12 @@ def _place(finding: Found) -> str:
 
 def _by(author: str, made: str, trusted: bool | None) -> str:
     return f"by {author} on {made[:10]}" + (" (not trusted)" if trusted is False else "")
+
+
+def _trained(run: TrainedIn) -> str:
+    times = "once" if run.times == 1 else f"{run.times:,} times"
+    fate = f"learned from {times}" if run.fate == "trained" else f"{run.fate} ({run.reason or 'no reason is known'})"
+    return f"{run.run}, {_by(run.author, run.made, run.trusted)}: {fate}, from {run.snapshot[:12]}"
 
 
 def _places(one: Sealed) -> str:

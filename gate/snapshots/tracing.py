@@ -98,6 +98,25 @@ class Reviewed:
 
 
 @dataclass(frozen=True, slots=True)
+class TrainedIn:
+    """What became of the example in a training run."""
+
+    statement: str
+    run: str
+    made: str
+    author: str
+    trusted: bool | None
+    snapshot: str
+    model: str
+    fate: str
+    """`trained`, `dropped` or `unseen`."""
+    times: int
+    """How often the model learned from it."""
+    reason: str | None
+    """Of what was not trained on."""
+
+
+@dataclass(frozen=True, slots=True)
 class Life:
     """Everything that the store knows of an example."""
 
@@ -114,10 +133,10 @@ class Life:
     findings: tuple[Found, ...]
     reviews: tuple[Reviewed, ...]
     erasures: tuple[Erased, ...]
-    runs: tuple[str, ...] = ()
-    """Training runs that saw it; there are none yet."""
+    runs: tuple[TrainedIn, ...] = ()
+    """Training runs that had it in a train split; `gate.training.seen` tells of them."""
     models: tuple[str, ...] = ()
-    """Models that came of them."""
+    """Digests of the models that learned from it, and of the forms in which they were released."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +262,7 @@ class Tracer:
             findings=tuple(_findings(findings, example)),
             reviews=tuple(self._reviews(example)),
             erasures=tuple(
-                Erased(one.digest, one.made, one.author, one.about.why, self._trusted(one))
+                Erased(one.digest, one.made, one.author, one.about.why, self.trusted(one))
                 for one in self.statements
                 if isinstance(one.about, Erasure) and example in one.about.examples
             ),
@@ -253,10 +272,11 @@ class Tracer:
         self, one: Statement, places: tuple[Place, ...], rules: tuple[str, ...] = (), codes: tuple[str, ...] = ()
     ) -> Sealed:
         assert isinstance(one.about, Admission)
-        about, trusted = one.about, self._trusted(one)
+        about, trusted = one.about, self.trusted(one)
         return Sealed(about.snapshot, about.name, one.digest, one.made, one.author, trusted, places, rules, codes)
 
-    def _trusted(self, one: Statement) -> bool | None:
+    def trusted(self, one: Statement) -> bool | None:
+        """Whether its author's word counts; None where nobody said whom to trust."""
         if self.trust is None:
             return None
         try:

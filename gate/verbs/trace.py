@@ -11,6 +11,7 @@ from gate.provenance.ledger import Ledger
 from gate.provenance.trust import Trust
 from gate.snapshots.tracing import Trace, Tracer
 from gate.store.objects import Store
+from gate.training.seen import with_runs
 from gate.verbs.surroundings import named_trust, open_store
 
 Path_ = str | os.PathLike[str]
@@ -61,5 +62,5 @@ def trace(
             where=os.fspath(place.root),
             remedy="what was left out of a snapshot is found by its id only: its text is not kept",
         )
-    lives = tracer.lives(ids[:limit] if limit else ids)
+    lives = with_runs(tracer, tracer.lives(ids[:limit] if limit else ids))
     return Trace(by, len(ids), tuple(lives), len(tracer.statements), None if believed is None else believed.origin)
