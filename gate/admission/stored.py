@@ -37,6 +37,7 @@ class StoredDataset:
         self.prepared = prepared
         self._sources, self._reading = sources, reading
         self._old: list[pl.Series] | None = None
+        self._together: dict[tuple[int, ...], pl.DataFrame] = {}
 
     def prepare(self, demands: Sequence[Demand], engine: LocalEngine) -> None:
         """Have what more is wanted of every file in the cache, after the dataset was judged; from the rows there, so
@@ -93,6 +94,7 @@ class StoredDataset:
     def mark(self, old: Sequence[pl.Series]) -> None:
         """Say of each row whether the base has it too; a series per file."""
         self._old = list(old)
+        self._together.clear()
 
     def corpus(self, demand: Demand | None = None, base: Corpus | None = None) -> Corpus:
         """The rows that a check of the dataset looks at, with the features that it gave for them.
@@ -103,16 +105,11 @@ class StoredDataset:
         """
         files = self.prepared.files if demand is None else self.prepared.about(demand)
         numbers = {id(file): number for number, file in enumerate(self.prepared.files)}
-        rows, malformed = [], []
-        for file in files:
-            number = numbers[id(file)]
-            own = self.rows[number]
-            rows.append(own if self._old is None else own.with_columns(old=self._old[number]))
-            if self._malformed[number].height:
-                malformed.append(self._malformed[number])
+        about = tuple(numbers[id(file)] for file in files)
+        malformed = [self._malformed[number] for number in about if self._malformed[number].height]
         paths = [] if demand is None else [path for file in files for path in self._features(file, demand)]
         return Corpus(
-            rows=pl.concat([pl.DataFrame(schema=ROWS), *rows]),
+            rows=self._rows_of(about),
             features=pl.scan_ipc(paths, glob=False) if paths else pl.LazyFrame(),
             shards=tuple(shard for file in files for shard in self._shards(file)),
             malformed=pl.concat([pl.DataFrame(schema=MALFORMED), *malformed]),
@@ -120,6 +117,15 @@ class StoredDataset:
             cards=self.cards,
             base=base,
         )
+
+    def _rows_of(self, numbers: tuple[int, ...]) -> pl.DataFrame:
+        """The rows of some files; put together once, for most rules are about the same files."""
+        if (known := self._together.get(numbers)) is None:
+            own = [self.rows[number] for number in numbers]
+            if self._old is not None:
+                own = [rows.with_columns(old=self._old[number]) for rows, number in zip(own, numbers, strict=True)]
+            known = self._together[numbers] = pl.concat([pl.DataFrame(schema=ROWS), *own])
+        return known
 
     def fetch(self, places: pl.DataFrame) -> pl.DataFrame:
         """Some examples (schema `EXAMPLES`) by their places, in the order of the files.

@@ -30,18 +30,23 @@ def ranks(rows: pl.DataFrame) -> NDArray[np.int64]:
         rows: schema `gate.data.corpus.ROWS`. The length of a row is that of its full text without white space:
             white space does not make an example longer.
     """
+    if rows.is_empty():
+        return np.empty(0, dtype=np.int64)
+    files = rows["file"].unique().cast(pl.String).sort()
+    by_name = pl.Series(range(files.len()), dtype=pl.UInt64)
+    file = rows["file"].replace_strict(files.cast(rows["file"].dtype), by_name, return_dtype=pl.UInt64)
+    # Three whole numbers and not six columns, one of them text: that sorts in half the time.
+    first = pl.Series("level", levels(rows), dtype=pl.UInt64) * 2 + (~pl.col("old")).cast(pl.UInt64)
+    shorter = (1 << 32) - 1 - pl.col("characters").cast(pl.UInt64)
     order = (
         rows.lazy()
         .select(
-            pl.Series("level", levels(rows)),
-            "old",
-            "characters",
-            "key",
-            pl.col("file").cast(pl.String),
-            "row",
+            first=first * (1 << 32) + shorter,
+            key="key",
+            last=file * (1 << 32) + pl.col("row").cast(pl.UInt64),
             position=pl.int_range(pl.len()),
         )
-        .sort("level", "old", "characters", "key", "file", "row", descending=[False, True, True, False, False, False])
+        .sort("first", "key", "last")
         .select("position")
         .collect()["position"]
         .to_numpy()
