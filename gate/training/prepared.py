@@ -45,6 +45,9 @@ def prepared(trainer_class: type[Any]) -> type[Any]:  # any of transformers' and
         def tokenize_row(self, row: Example, model: object = None) -> Example:  # ORPO's
             return row
 
+        def create_model_card(self, *args: object, **kwargs: object) -> None:
+            """trl's would lie in each checkpoint, half filled in; the training statement says what there is to say."""
+
         # --- In the order that the accounting knows ---
 
         def _get_train_sampler(self, train_dataset: object = None) -> Passes:
