@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 import re
 import shutil
 import unicodedata
@@ -181,15 +182,19 @@ def bring_suite(monitor: Monitor, folders: Folders, place: Path, gating: Iterabl
 
 
 def suite_of(run: Run, folders: Folders) -> list[Item]:
-    """The suite of a run: the copy in its folder, else what the recipe names.
+    """The suite of a run: the copy in its folder, which the first process makes of what the recipe names, so that a run
+    that goes on is scored by the same.
 
     Raises:
         GateError: there is none, or a line of it is no item.
     """
-    assert run.recipe.monitor is not None
-    if (run.place / FILE).is_file():
-        return read_suite(run.place / FILE, run.recipe.monitor.suite)
-    return read_suite(*find_suite(run.recipe.monitor.suite, folders))
+    monitor = run.recipe.monitor
+    assert monitor is not None
+    if not (run.place / FILE).is_file():
+        if os.environ.get("RANK", "0") != "0":
+            return read_suite(*find_suite(monitor.suite, folders))
+        bring_suite(monitor, folders, run.place)
+    return read_suite(run.place / FILE, monitor.suite)
 
 
 def guessing(items: Sequence[Item]) -> float:
