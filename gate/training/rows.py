@@ -113,7 +113,10 @@ def training_rows(run: Run, opened: Sequence[tuple[SnapshotUse, Snapshot]]) -> R
         Damaged: an object of a snapshot is not what it was.
     """
     recipe, notes = run.recipe, list[tuple[str, str]]()
-    splits = {at: _rows(at, use, snapshot, "train", recipe) for at, (use, snapshot) in enumerate(opened)}
+    splits = {
+        at: _rows(at, use, snapshot, "train", recipe) if use.role != "ewc" else _named(at, snapshot)
+        for at, (use, snapshot) in enumerate(opened)
+    }
     main = [at for at, (use, _) in enumerate(opened) if use.role == "train"]
     if not main:
         raise UsageError("the run has no snapshot to train on", remedy="name one with --snapshot")
@@ -173,6 +176,12 @@ def _rows(at: int, use: SnapshotUse, snapshot: Snapshot, split: Split, recipe: R
         )
         for place, each in enumerate(records)
     ]
+
+
+def _named(at: int, snapshot: Snapshot) -> list[Row]:
+    """The ids of a train split whose rows are read elsewhere (`gate.training.fisher`)."""
+    ids = sorted(name for frame in snapshot.examples("train", ["id"]) for name in frame["id"])
+    return [Row(name, at, "data", 0, place=place) for place, name in enumerate(ids)]
 
 
 def _by_content(record: dict[str, object]) -> tuple[object, object]:

@@ -86,6 +86,15 @@ def test_replay_is_its_share_of_the_final_set_evenly_spread_from_the_train_split
     assert rows.notes == []
 
 
+def test_a_snapshot_for_the_fisher_information_is_counted_and_not_trained_on(
+    approved: Approved, kinds: dict[str, Approved], tmp_path: Path
+) -> None:
+    rows = read(tmp_path, approved, kinds["text"], roles=("train", "ewc"))
+    assert {row.use for row in rows.train} == {0}
+    assert len(rows.sources[1].ids) == 120
+    assert rows.sources[1].drawn == 0
+
+
 def test_too_few_rows_to_replay_are_told_and_not_repeated(
     approved: Approved, general: Approved, tmp_path: Path
 ) -> None:
