@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +32,13 @@ def write_adapter(job: Job, target: Path) -> None:
         path.rename(target / path.name)
     (target / "combined").rmdir()
     (target / "README.md").unlink(missing_ok=True)
+    config = target / _ADAPTER_FILES[0]
+    # peft writes sets in the order of this process's hashes; the same adapter has the same bytes.
+    said = {
+        key: sorted(value) if isinstance(value, list) and all(isinstance(each, str) for each in value) else value
+        for key, value in json.loads(config.read_bytes()).items()
+    }
+    config.write_text(json.dumps(said, indent=2, sort_keys=True) + "\n", "utf-8")
     copy_files(first, target, leave=_NOT_OURS)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gate.errors import MissingDependency
-from gate.training.release import Job, Unmergeable, quantisation_of
+from gate.training.release import Job, NotTheSame, Unmergeable, quantisation_of
 from gate.training.release_forms import merged
 from gate.training.release_gguf_vocabulary import write_vocabulary
 from gate.training.release_models import load_tokenizer
@@ -90,13 +90,32 @@ def write_gguf(job: Job, target: Path) -> list[str]:
 
 
 def reload_gguf(folder: Path) -> PreTrainedModel:
-    """The model as transformers reads it from the file, in fp32."""
+    """The model as transformers reads it from the file, in fp32.
+
+    Raises:
+        NotTheSame: what is written does not fit together.
+    """
     import torch
     from transformers import AutoModelForCausalLM
 
-    return AutoModelForCausalLM.from_pretrained(
-        folder, gguf_file=FILE, dtype=torch.float32, local_files_only=True
-    ).eval()
+    # The width of a head stands in the file, and transformers does not look for it in every family.
+    widths = {"head_dim": width} if (width := _width(folder / FILE)) else {}
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            folder, gguf_file=FILE, dtype=torch.float32, local_files_only=True, **widths
+        )
+    except RuntimeError as error:
+        raise NotTheSame(f"the GGUF cannot be loaded again: {str(error)[:300]}", remedy=_ELSE) from None
+    return model.eval()
+
+
+def _width(path: Path) -> int | None:
+    import gguf
+
+    reader = gguf.GGUFReader(path)
+    arch = reader.get_field("general.architecture").contents()
+    field = reader.get_field(f"{arch}.attention.key_length")
+    return int(field.contents()) if field is not None and arch == "qwen3" else None
 
 
 def _family(config: PretrainedConfig) -> _Family:

@@ -11,6 +11,7 @@ import io
 import logging
 import warnings
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -108,8 +109,6 @@ def reload_onnx(folder: Path) -> Callable[[torch.Tensor], torch.Tensor]:
 
 
 def _needed(*modules: str) -> None:
-    from importlib.util import find_spec
-
     if absent := [each for each in modules if find_spec(each) is None]:
         raise MissingDependency(
             f"{' and '.join(absent)} {'is' if len(absent) == 1 else 'are'} not installed",
