@@ -11,8 +11,9 @@ import orjson
 from pydantic import ConfigDict, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
-from gate.training.plan import Level, Plan
+from gate.training.plan import Plan
 from gate.training.plan_decision import Advice
+from gate.training.plan_facts import Level
 from gate.training.plan_method import Option
 from gate.training.plan_rules import Says
 from gate.training.plan_settings import Setting

@@ -48,10 +48,12 @@ def _decision(plan: Plan, console: Console) -> None:
 
 def _base(plan: Plan, console: Console) -> None:
     _head("The base", console)
+    pairs = _pairs()
     for fact in plan.facts:
-        line = Text.assemble((f"{fact.name:14}", "dim"), (one_line(fact.value, 80), _STYLES[fact.level]))
-        line.append(f"  {one_line(fact.why, 300)}" + (f" ({fact.source})" if fact.source else ""))
-        console.print(Padding(line, (0, 0, 0, 0)))
+        source = f" ({fact.source})" if fact.source else ""
+        value = Text(one_line(fact.value, 80), style=_STYLES[fact.level])
+        pairs.add_row(fact.name, value.append(f": {one_line(fact.why, 300)}{source}", style="default"))
+    console.print(pairs)
 
 
 def _methods(plan: Plan, console: Console) -> None:
@@ -82,12 +84,12 @@ def _memory(plan: Plan, console: Console) -> None:
     memory = plan.option.memory
     batch = words.with_what(plan.option)
     _head(f"Memory of {plan.option.method}: {batch}, {plan.length:,} tokens, {memory.recipe.precision}", console)
-    shown = [part for part in PARTS if part in memory.largest]
-    table = _table("", *shown, "in all", right=tuple(range(1, len(shown) + 2)))
-    for moment in memory.moments:
-        style = "bold" if moment is memory.peak else ""
-        cells = [words.size(moment.parts[part]) if part in moment.parts else "–" for part in shown]
-        table.add_row(words.MOMENTS[moment.name], *cells, Text(words.size(moment.total), style=style))
+    table = _table("", *(words.MOMENTS[each.name] for each in memory.moments), right=(1, 2, 3, 4))
+    for part in (each for each in PARTS if each in memory.largest):
+        cells = [words.size(each.parts[part]) if part in each.parts else "–" for each in memory.moments]
+        table.add_row(part, *cells)
+    totals = [Text(words.size(each.total), style="bold" if each is memory.peak else "") for each in memory.moments]
+    table.add_row(Text("in all", style="bold"), *totals)
     console.print(table)
 
 
@@ -111,8 +113,10 @@ def _settings(plan: Plan, console: Console) -> None:
 
 def _run(plan: Plan, console: Console) -> None:
     _head("The run", console)
+    pairs = _pairs()
     for name, told in [*words.run_facts(plan), *words.cost_facts(plan)]:
-        console.print(Text.assemble((f"{name:14}", "dim"), told))
+        pairs.add_row(name, Text(told))
+    console.print(pairs)
 
 
 def _next(plan: Plan, console: Console) -> None:
@@ -128,6 +132,14 @@ def _next(plan: Plan, console: Console) -> None:
 def _head(text: str, console: Console) -> None:
     console.print()
     console.print(Text(text, style="bold"))
+
+
+def _pairs() -> Table:
+    """Names and what is said of them, which keeps its own margin."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    return table
 
 
 def _table(*columns: str, right: tuple[int, ...] = ()) -> Table:

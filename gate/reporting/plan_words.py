@@ -26,10 +26,10 @@ SAYS: dict[Says, tuple[str, str]] = {
     "retrieval": ("retrieval", "failed"),
 }
 MOMENTS = {
-    "backward": "as the backward pass begins",
-    "recompute": "as the last layer is computed again",
-    "update": "as the optimiser changes the weights",
-    "answering": "as samples are generated",
+    "backward": "backward pass begins",
+    "recompute": "last layer computed again",
+    "update": "weights change",
+    "answering": "samples are written",
 }
 
 _GB, _MB = 10**9, 10**6

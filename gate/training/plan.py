@@ -7,24 +7,25 @@ a guide says stands in rules/plan.yaml; what is not known is asked for.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
+from gate.errors import UsageError
 from gate.folders import Folders
 from gate.snapshots.open import Snapshot
 from gate.training.plan_cost import Return, Time, Work, time_at, time_of, work
 from gate.training.plan_decision import Known, Verdict, decided
+from gate.training.plan_facts import Fact, base_told
 from gate.training.plan_lengths import Lengths, token_lengths
 from gate.training.plan_method import Chosen, Option, Room, chosen, nearest_recipe, options, variants
 from gate.training.plan_rules import CostExample, PlanForm, Size, band
 from gate.training.plan_settings import Setting, fitted, settings
 from gate.training.plan_shape import Shape, shape_of
-from gate.training.recipe import Recipe
+from gate.training.recipe import Method, Recipe
 from gate.training.recipe_files import Flag, Resolved, load_recipe
-
-Level = Literal["passed", "warned", "failed", "unknown"]
+from gate.training.rows import FITTING
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +62,6 @@ class Asked:
     """What the device does at most, 10^12 operations a second."""
     tflops_from: str = "as you gave it"
     tokens_per_second: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """Something about the base, and what it means for this data."""
-
-    name: str
-    value: str
-    level: Level
-    why: str
-    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,50 +139,42 @@ def planned(
         PolicyError: the recipe does not say something gate can do.
     """
     shape = shape_of(asked.folder)
-    given = load_recipe(asked.recipe, folders, asked.overrides) if asked.recipe else None
+    if asked.recipe is not None:  # what is wrong with it is said before anything is counted
+        load_recipe(asked.recipe, folders, asked.overrides)
     lengths = token_lengths(snapshot, asked.folder, asked.template, on_rows)
-    examples = lengths.examples
-    context = shape.facts.context
-    parameters = shape.facts.parameters
-    resolved = given or nearest_recipe(lengths.kind, "lora", asked.goal, folders)
-    longest = _trained(lengths.longest, resolved.recipe.max_length, context)
-    padded = int(lengths.tokens.min()) < longest
+    examples, parameters = lengths.examples, shape.facts.parameters
+    padded = int(lengths.tokens.min()) < lengths.longest
 
-    first = options(
-        shape, variants(resolved.recipe, lengths.kind, folders), longest, asked.room, rules.memory, padded=padded
-    )
-    pick = chosen(first, asked.room, examples, rules.memory)
-    if given is None and pick.method != resolved.recipe.method:
-        resolved = nearest_recipe(lengths.kind, pick.method, asked.goal, folders)
+    def compared(recipe: Recipe, as_is: Method | None = None) -> tuple[Option, ...]:
+        recipes = variants(recipe, lengths.kind, folders)
+        longest = _trained(lengths.longest, recipe.max_length, shape.facts.context)
+        return options(shape, recipes, longest, asked.room, rules.memory, padded=padded, as_is=as_is)
+
     own_words = {each.partition("=")[0].strip() for each in asked.overrides}
-    advised = [
-        each
-        for each in settings(resolved.recipe, examples, parameters, asked.goal, rules.settings)
-        if each.key not in own_words
-    ]
-    sets = list(asked.overrides)
-    if given is None:  # gate's own settings, and what the user set on top of them
-        sets = [*_method(resolved), *(each.flag for each in advised if each.flag), *asked.overrides]
-    recipe = load_recipe(asked.recipe or resolved.name, folders, sets).recipe
-    longest = _trained(lengths.longest, recipe.max_length, context)
-    found = options(
-        shape,
-        variants(recipe, lengths.kind, folders),
-        longest,
-        asked.room,
-        rules.memory,
-        padded=padded,
-        as_is=recipe.method if given is not None else None,
-    )
+    given = asked.recipe is not None or bool(own_words & {"method", "objective"})
+    nearest = nearest_recipe(lengths.kind, _named_method(asked.overrides), asked.goal, folders)
+    if given:
+        nearest = load_recipe(asked.recipe or nearest.name, folders, asked.overrides)
+        _fits_kind(nearest.recipe, lengths)
+    pick = chosen(compared(nearest.recipe), asked.room, examples, rules.memory)
+    if not given and pick.method != nearest.recipe.method:
+        nearest = nearest_recipe(lengths.kind, pick.method, asked.goal, folders)
+
+    def wanted(found: Iterable[Setting]) -> list[Setting]:
+        return [each for each in found if each.key not in own_words]
+
+    advised = wanted(settings(nearest.recipe, examples, parameters, asked.goal, rules.settings))
+    sets, recipe = list(asked.overrides), nearest.recipe
+    if not given:  # gate's own settings, and what the user set on top of them
+        sets = [*_method(nearest), *_flags(advised), *asked.overrides]
+        recipe = load_recipe(nearest.name, folders, sets).recipe
+    found = compared(recipe, recipe.method if given else None)
     own = next(each for each in found if each.method == recipe.method)
-    fit = [
-        each
-        for each in fitted(own, recipe, asked.room, rules.memory.device_batch, parameters)
-        if each.key not in own_words
-    ]
-    if given is None and fit:
-        sets[len(sets) - len(asked.overrides) :] = [*(each.flag for each in fit if each.flag), *asked.overrides]
-        recipe = load_recipe(resolved.name, folders, sets).recipe
+    fit = wanted(fitted(own, recipe, asked.room, rules.memory.device_batch, parameters))
+    if not given:
+        sets = [*_method(nearest), *_flags([*advised, *fit]), *asked.overrides]
+        recipe = load_recipe(nearest.name, folders, sets).recipe
+    longest = own.memory.length
 
     done = work(shape.facts, recipe, examples, lengths.total)
     worth = _worth(asked, rules)
@@ -218,12 +200,12 @@ def planned(
         lengths=lengths,
         length=longest,
         verdict=decided(known, rules.decision, worth),
-        facts=tuple(_facts(shape, size, lengths, recipe, rules)),
+        facts=tuple(base_told(shape, size, lengths, recipe, rules)),
         room=asked.room,
         options=found,
         chosen=pick,
-        named=asked.recipe or resolved.name,
-        given=given is not None,
+        named=asked.recipe or nearest.name,
+        given=given,
         sets=tuple(sets),
         recipe=recipe,
         settings=(*advised, *fit),
@@ -236,74 +218,34 @@ def planned(
     )
 
 
+def _named_method(overrides: Sequence[str]) -> Method:
+    """What a flag says of the method; LoRA, where none does."""
+    said = [each.partition("=")[2].strip() for each in overrides if each.partition("=")[0].strip() == "method"]
+    return next((each for each in get_args(Method) if said and each == said[-1]), "lora")
+
+
+def _fits_kind(recipe: Recipe, lengths: Lengths) -> None:
+    kinds = FITTING[recipe.objective]
+    if lengths.kind not in kinds:
+        raise UsageError(
+            f"`objective: {recipe.objective}` learns from {' or '.join(kinds)} examples, and these are {lengths.kind}",
+            where="--recipe",
+            remedy="leave --recipe away to have the nearest one, or look at `gate recipes ls`",
+        )
+
+
 def _method(resolved: Resolved) -> list[str]:
     """What to set where the nearest recipe is another method's."""
     return [f"method={resolved.recipe.method}"] if isinstance(resolved.places.get("method"), Flag) else []
 
 
+def _flags(found: Sequence[Setting]) -> list[str]:
+    return [each.flag for each in found if each.flag]
+
+
 def _trained(longest: int, most: int | None, context: int | None) -> int:
     """Tokens of the longest example once it is cut."""
     return min(longest, *(each for each in (most, context) if each is not None), longest)
-
-
-def _facts(shape: Shape, size: Size, lengths: Lengths, recipe: Recipe, rules: PlanForm) -> list[Fact]:
-    facts = shape.facts
-    counted = "counted in its weights' headers" if facts.counted else "reckoned from its configuration"
-    found = [
-        Fact(
-            "size",
-            f"{_short(facts.parameters)} parameters ({size.name})",
-            "passed",
-            f"{counted}; {size.use}",
-            size.source,
-        ),
-        _licence(facts.licence, rules.licences),
-    ]
-    if facts.quantised is not None:
-        found.append(
-            Fact("weights", facts.quantised, "failed", "they were quantised before: name the model they were made from")
-        )
-    found.append(_context(facts.context, lengths, recipe))
-    if lengths.kind != "text":
-        found.append(_template(lengths))
-    return found
-
-
-def _licence(licence: str | None, free: Sequence[str]) -> Fact:
-    if licence is None:
-        why = "its card names none: look it up before you train, for it binds what you make of it"
-        return Fact("licence", "not known", "unknown", why, "G1")
-    if licence in free:
-        return Fact("licence", licence, "passed", "free for any use", "its text")
-    why = "read its terms: they may forbid uses or bind what you make of it"
-    return Fact("licence", licence, "warned", why, "G1")
-
-
-def _context(context: int | None, lengths: Lengths, recipe: Recipe) -> Fact:
-    told = f"examples have {lengths.percentile(0.5):,} tokens (median), {lengths.percentile(0.95):,} (95 %), "
-    told += f"{lengths.longest:,} (longest)"
-    if context is None:
-        return Fact("context", "not known", "unknown", f"its configuration does not say; {told}", "G1")
-    limit = context if recipe.max_length is None else min(context, recipe.max_length)
-    above = lengths.above(limit)
-    by = "" if limit == context else f" of max_length ({limit:,})"
-    if not above:
-        return Fact("context", f"{context:,} tokens", "passed", f"{told}: all fit", "G1")
-    share = above / lengths.examples
-    level: Level = "failed" if share > recipe.tolerate_truncated else "warned"
-    does = "more than the recipe tolerates: the run would stop" if level == "failed" else "they would be cut"
-    why = f"{told}: {above:,} ({100 * share:.2g} %) are longer than that{by}; {does}"
-    return Fact("context", f"{context:,} tokens", level, why, "G1")
-
-
-def _template(lengths: Lengths) -> Fact:
-    if lengths.template is None:
-        why = "it brings none and gate guesses none: name one with --chat-template FILE; counted here without"
-        return Fact("chat template", "none", "failed", why)
-    if lengths.refused:
-        why = f"it fails on {lengths.refused:,} of {lengths.examples:,} examples: {lengths.why}"
-        return Fact("chat template", lengths.template, "failed", why)
-    return Fact("chat template", lengths.template, "passed", "it takes every example")
 
 
 def _worth(asked: Asked, rules: PlanForm) -> Return | None:
@@ -338,11 +280,3 @@ def _asks(asked: Asked) -> list[str]:
     if asked.expected is None:
         found.append("--expected SCORE: whether the gain is worth it")
     return found
-
-
-def _short(number: int) -> str:
-    """`7.2B`, `494M`, `1.1M`."""
-    for size, mark in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
-        if number >= size:
-            return f"{number / size:.3g}{mark}"
-    return str(number)

@@ -131,8 +131,9 @@ def _method(shape: Shape, recipe: Recipe, targets: tuple[Linear, ...], how: Pass
         return 2 * how.compute * sum(each.outputs for each in targets)
     if recipe.method == "prefix":  # its keys and values stand before those of the tokens
         return 2 * how.compute * shape.query * recipe.virtual_tokens // how.length
-    if recipe.method == "ia3":  # keys, values and the inner activations before they are scaled
-        return how.compute * (2 * shape.key + shape.facts.intermediate * shape.facts.experts_used)
+    if recipe.method == "ia3":  # what is scaled by a vector that learns
+        scaled = [each.inputs if each.role == "down" else each.outputs for each in shape.targeted(recipe)]
+        return how.compute * sum(scaled)
     if recipe.method == "adapter":
         return 2 * how.compute * (shape.facts.hidden + recipe.bottleneck)
     return 0

@@ -156,7 +156,8 @@ def _enough(known: Known, rules: Decision) -> Step:
     if known.examples < enough.recommended:
         why = f"above the least, and {enough.recommended - known.examples:,} short of what is recommended"
         return Step(question, "just", "viable", why, enough.source)
-    return Step(question, "yes", "fine_tune", "as many as are recommended", enough.source)
+    why = f"{known.examples:,} examples are as many as are recommended {of}"
+    return Step(question, "yes", "fine_tune", why, enough.source)
 
 
 def _held_out(known: Known, rules: Decision) -> Step:

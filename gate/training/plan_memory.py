@@ -147,13 +147,17 @@ def trainable(shape: Shape, recipe: Recipe) -> int:
     if recipe.method in LORA_FAMILY:
         targets = shape.targeted(recipe)
         magnitude = sum(each.outputs for each in targets) if recipe.method == "dora" else 0
-        return facts.layers * (recipe.rank * sum(each.inputs + each.outputs for each in targets) + magnitude)
+        return _open_layers(shape, recipe) * (
+            recipe.rank * sum(each.inputs + each.outputs for each in targets) + magnitude
+        )
     if recipe.method == "prefix":
         return facts.layers * 2 * recipe.virtual_tokens * shape.key
     if recipe.method == "ptuning":  # an embedding, and three matrices with biases (Liu et al. 2021)
         return recipe.virtual_tokens * facts.hidden + 3 * (facts.hidden + 1) * facts.hidden
     if recipe.method == "ia3":
-        return facts.layers * (2 * shape.key + facts.intermediate * facts.experts_used)
+        return _open_layers(shape, recipe) * sum(
+            each.inputs if each.role == "down" else each.outputs for each in shape.targeted(recipe)
+        )
     if recipe.method == "adapter":
         return facts.layers * (2 * facts.hidden * recipe.bottleneck + recipe.bottleneck + facts.hidden)
     if recipe.method == "head":
@@ -162,6 +166,11 @@ def trainable(shape: Shape, recipe: Recipe) -> int:
         return facts.parameters
     frozen = min(recipe.freeze_layers, facts.layers) * (shape.quantisable // facts.layers)
     return max(facts.parameters - frozen - facts.vocabulary * facts.hidden, 0)
+
+
+def _open_layers(shape: Shape, recipe: Recipe) -> int:
+    """Layers that are not frozen."""
+    return max(shape.facts.layers - recipe.freeze_layers, 0)
 
 
 def _moment(name: str, held: Mapping[str, int], **parts: int) -> Moment:

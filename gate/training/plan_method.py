@@ -124,7 +124,7 @@ def options(
         elif (takes := fitting(shape, recipe, length, room, most, padded=padded)) is not None:
             found.append(Option(method, takes, True, guides))
         else:
-            least = recipe.model_copy(update={"device_batch": 1, "checkpoint_activations": True})
+            least = recipe.model_copy(update={"device_batch": 1, "checkpoint_activations": method != "prefix"})
             found.append(Option(method, memory(shape, least, length, room.device, padded=padded), False, guides))
     return tuple(found)
 
@@ -137,7 +137,8 @@ def fitting(shape: Shape, recipe: Recipe, length: int, room: Room, most: int, *,
     """
     assert room.usable is not None
     sizes = [each for each in range(min(recipe.batch, most), 0, -1) if recipe.batch % each == 0]
-    for checkpointing in (False, True):
+    recomputing = (False,) if recipe.method == "prefix" else (False, True)  # a prefix is a cache, which forbids it
+    for checkpointing in recomputing:
         for size in sizes:
             tried = recipe.model_copy(update={"device_batch": size, "checkpoint_activations": checkpointing})
             found = memory(shape, tried, length, room.device, padded=padded)

@@ -6,6 +6,7 @@ fine-tuning (preferences, rewards, reinforcement) keep their recipe's rates, whi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -83,7 +84,7 @@ def _all(recipe: Recipe, examples: int, parameters: int, goal: str | None, rules
     size = int(batch.value)
     while size > max(examples, 1):
         size //= 2
-    guides = [each for each in rules.batch.guides if full or "full" not in each.source]
+    guides = [each for each in rules.batch.guides if full or not each.full]
     yield _setting("batch", size, batch.why, recipe.batch, guides)
     yield _setting("warmup", rules.warmup.value, rules.warmup.why, float(recipe.warmup), rules.warmup.guides)
     yield _banded("weight_decay", rules.weight_decay, recipe.weight_decay, examples)
@@ -91,8 +92,13 @@ def _all(recipe: Recipe, examples: int, parameters: int, goal: str | None, rules
 
 def fitted(option: Option, recipe: Recipe, room: Room, guide: BatchGuide, parameters: int) -> tuple[Setting, ...]:
     """What depends on the device: how many examples at once, recomputing, precision."""
-    if option.fits is None:
-        return ()
+    if option.fits is None:  # a batch has to be a multiple of what is computed at once
+        whole = math.gcd(recipe.batch, recipe.device_batch)
+        return (
+            ()
+            if whole == recipe.device_batch
+            else (Setting("device_batch", whole, f"what divides a batch of {recipe.batch}", recipe.device_batch),)
+        )
     fit = option.memory.recipe
     near = [each for each in guide.bands if room.bytes is not None and each.memory * GB <= room.bytes]
     said = []
@@ -106,6 +112,8 @@ def fitted(option: Option, recipe: Recipe, room: Room, guide: BatchGuide, parame
         "to fit: it costs about a third more time" if fit.checkpoint_activations else "it fits without, which is faster"
     )
     found.append(Setting("checkpoint_activations", fit.checkpoint_activations, on, recipe.checkpoint_activations))
+    if room.device == "gpu" and not room.bf16 and recipe.precision == "auto":
+        found.append(Setting("precision", "fp16", "the device has no bf16, and fp32 takes twice as much", "auto"))
     return tuple(found)
 
 
