@@ -146,7 +146,7 @@ def _wanted(repository: str, names: list[str], with_weights: bool = True) -> lis
             where=repository,
             remedy="name the model that it was converted from"
             if gguf
-            else "look for another revision (NAME@REVISION), or convert it: docs/training.md#bases",
+            else "look for another revision (NAME@REVISION), or convert it (docs/bases.md)",
         )
     small = [each for each in top if each.endswith(SMALL)]
     code = [each for each in names if each.endswith(".py")]

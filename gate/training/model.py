@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from gate.errors import UsageError
-from gate.training.arguments import precision_of
+from gate.training.arguments import on_cpu, precision_of
 from gate.training.base_files import verify_base
 from gate.training.quantise import Quantisation, keep_trainable, quantisation_config, quantisation_of
 from gate.training.run_file import Run
@@ -156,7 +156,7 @@ def load_weights(wanted: Loading) -> PreTrainedModel:
     quantisation = quantisation_config(wanted.quantisation, wanted.dtype)
     if quantisation is not None and getattr(config, "quantization_config", None) is not None:
         raise UsageError("it is quantised already", where=wanted.name, remedy="set quantisation=none")
-    place: int | str = int(os.environ.get("LOCAL_RANK", "0")) if torch.cuda.is_available() else "cpu"
+    place: int | str = "cpu" if on_cpu() else int(os.environ.get("LOCAL_RANK", "0"))
     factory = AutoModelForCausalLM if wanted.kind == "causal" else AutoModelForSequenceClassification
     try:
         model, loaded = factory.from_pretrained(
