@@ -34,7 +34,15 @@ def still_to_do(planned: Plan, leftovers: int) -> list[str]:
     )
     todo.append("look for them in the history of git and in backups, which keep what was there")
     if planned.snapshots:
-        todo.append("find the models that were trained on these snapshots: gate records none yet")
+        runs = ", ".join(planned.runs[:_ROWS]) + (
+            f" and {len(planned.runs) - _ROWS:,} more" if planned.runs[_ROWS:] else ""
+        )
+        todo.append(
+            f"models learned from these snapshots, and the folders of their runs hold copies of rows: {runs}; train anew, "
+            "and delete the folders"
+            if runs
+            else "no training run is recorded in this store; look for models that were trained elsewhere"
+        )
     if leftovers:
         todo.append(f"remove {leftovers:,} leftovers of writers that were killed: gate store gc --delete --now")
     return todo

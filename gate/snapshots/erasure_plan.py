@@ -17,7 +17,7 @@ import polars as pl
 from gate.data.side_by_side import side_by_side
 from gate.errors import UsageError
 from gate.provenance.ledger import Ledger
-from gate.provenance.statements import Admission, Erasure, Review, Statement
+from gate.provenance.statements import Admission, Erasure, Review, Statement, Training
 from gate.provenance.trust import Trust, Untrusted
 from gate.snapshots.erased_rows import kind_of, with_content, with_evidence, with_reasons
 from gate.snapshots.parquet import from_parquet
@@ -76,6 +76,8 @@ class Plan:
     origins: tuple[Origin, ...]
     names: tuple[str, ...]
     """Names that stand for one of the snapshots now."""
+    runs: tuple[str, ...] = ()
+    """Training runs that read one of the snapshots: their models learned from it, their folders hold copies of rows."""
 
     @property
     def empty(self) -> bool:
@@ -176,6 +178,13 @@ def plan(ledger: Ledger, examples: Iterable[str], trust: Trust) -> Plan:
         admissions=tuple(concerned),
         origins=tuple(sorted(origins, key=lambda each: (each.name, each.file, each.row))),
         names=tuple(_names(ledger, snapshots)),
+        runs=tuple(
+            sorted(
+                f"{one.about.name} (model {one.about.model[:12]})"
+                for one in statements
+                if isinstance(one.about, Training) and any(on.snapshot in snapshots for on in one.about.snapshots)
+            )
+        ),
     )
 
 
