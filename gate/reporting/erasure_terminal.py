@@ -38,8 +38,8 @@ def still_to_do(planned: Plan, leftovers: int) -> list[str]:
             f" and {len(planned.runs) - _ROWS:,} more" if planned.runs[_ROWS:] else ""
         )
         todo.append(
-            f"models learned from these snapshots, and the folders of their runs hold copies of rows: {runs}; train anew, "
-            "and delete the folders"
+            f"models learned from these snapshots, and the folders of their runs hold copies of rows: {runs}; "
+            "train anew, and delete the folders"
             if runs
             else "no training run is recorded in this store; look for models that were trained elsewhere"
         )
