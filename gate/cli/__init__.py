@@ -34,6 +34,7 @@ COMMANDS = {
     "review": ("gate.cli.review", "Look at a random sample of the examples: good, bad (and why) or skip."),
     "revoke": ("gate.cli.revoke", "Revoke a snapshot: nothing new may rest on it."),
     "rules": ("gate.cli.rules", "List the rules of a policy, and explain any of them."),
+    "runs": ("gate.cli.runs", "List training runs, show one, compare two."),
     "snapshots": ("gate.cli.snapshots", "List, show, compare and export snapshots."),
     "sql": ("gate.cli.sql", "Ask the store in SQL: examples, findings, snapshots, statements are views."),
     "store": ("gate.cli.store", "Look after the store: list it, check it, clear it up, move it to another machine."),
