@@ -21,13 +21,15 @@ from gate.training.events import Events, Value
 from gate.training.order import times_seen
 from gate.training.rows import Rows, Source
 from gate.training.run_file import Run
-from gate.training.tolerance import Limits, intolerable
+from gate.training.tolerance import REASONS, Limits, intolerable
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 Fate = Literal["trained", "dropped", "unseen"]
+
+__all__ = ["FATES", "REASONS", "Account", "BooksOpen", "Outcome", "Placed"]
 
 FATES = pl.Schema(
     {  # type: ignore[arg-type]  # mypy joins data type classes and instances to object
@@ -45,18 +47,6 @@ FATES = pl.Schema(
     }
 )
 """Of accounting.parquet: a row per row of each train split and per canary, the same content as often as it is there."""
-
-REASONS = {
-    "truncated": "its answer would be cut, and the recipe drops such rows",
-    "too_long": "it is longer than max_length, and a cut one would mean something else",
-    "nothing_left": "nothing of what is to be learned fits in max_length",
-    "nothing_to_learn": "it has no answer to learn",
-    "not_drawn": "its weight draws fewer rows than there are",
-    "not_reached": "training ended before it was its turn",
-    "after_best": "training reached it after the checkpoint that became the candidate",
-    "fisher": "it is for the Fisher information alone",
-}
-"""What each reason means."""
 
 _CANARY = -1
 
@@ -146,7 +136,7 @@ class Account:
                 for row, outcome in zip(self.rows.train, self.outcomes, strict=True)
                 if row.use == source.use and not row.repeat
             ]
-            if source.of.role != "ewc" and (refusal := intolerable(source, mine, run.recipe, self.limits)):
+            if source.of.role != "ewc" and (refusal := intolerable(source, mine, run, self.limits)):
                 raise refusal
         for what, left in (
             ("train on", self.placed.groups.size),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,12 +10,26 @@ from typing import TYPE_CHECKING
 from gate.errors import GateError
 from gate.training.recipe import Recipe
 from gate.training.rows import Source
+from gate.training.run_file import Run
 
 if TYPE_CHECKING:
     from gate.training.accounting import Outcome
 
 _SHOWN = 5
 """Ids that a message names; all are in accounting.parquet."""
+
+
+REASONS = {
+    "truncated": "its answer would be cut, and the recipe drops such rows",
+    "too_long": "it is longer than max_length, and a cut one would mean something else",
+    "nothing_left": "nothing of what is to be learned fits in max_length",
+    "nothing_to_learn": "it has no answer to learn",
+    "not_drawn": "its weight draws fewer rows than there are",
+    "not_reached": "training ended before it was its turn",
+    "after_best": "training reached it after the checkpoint that became the candidate",
+    "fisher": "it is for the Fisher information alone",
+}
+"""What each reason why a row was dropped or is unseen means."""
 
 
 class Intolerable(GateError):
@@ -34,7 +49,7 @@ class Limits:
 
 
 def intolerable(
-    source: Source, outcomes: Sequence[tuple[str, Outcome]], recipe: Recipe, limits: Limits
+    source: Source, outcomes: Sequence[tuple[str, Outcome]], run: Run, limits: Limits
 ) -> Intolerable | None:
     """What to raise where a snapshot loses more than it may, else None.
 
@@ -43,9 +58,12 @@ def intolerable(
     Args:
         outcomes: of each drawn row its id and what became of it.
     """
+    recipe = run.recipe
     whole = len(source.ids) if source.of.role == "train" else len(outcomes)
     dropped = [name for name, outcome in outcomes if outcome.reason]
     truncated = [name for name, outcome in outcomes if outcome.cut]
+    reasons = Counter(outcome.reason for _, outcome in outcomes if outcome.reason)
+    why = "; ".join(f"{count:,}: {REASONS[reason]}" for reason, count in reasons.most_common())
     parts = [
         _told(names, whole, share, what, key)
         for names, share, what, key in (
@@ -57,9 +75,10 @@ def intolerable(
     if not parts:
         return None
     return Intolerable(
-        "; ".join(parts),
+        "; ".join(parts) + (f" ({why})" if why and len(dropped) > recipe.tolerate_dropped * whole else ""),
         where=f"snapshot {source.of.name} {source.of.snapshot[:12]}",
-        remedy=_remedy(_fitting_length([outcome for _, outcome in outcomes], whole, recipe), recipe, limits),
+        remedy=_remedy(_fitting_length([outcome for _, outcome in outcomes], whole, recipe), recipe, limits)
+        + f"; all ids: {run.place / 'accounting.parquet'}",
     )
 
 
@@ -91,7 +110,7 @@ def _remedy(fitting: int | None, recipe: Recipe, limits: Limits) -> str:
             "or be tolerated (`--set tolerate_dropped=SHARE`)"
         )
     if limits.context is None or fitting <= limits.context:
-        return f"`--set max_length={fitting}` would keep enough of them; all ids are in accounting.parquet"
+        return f"`--set max_length={fitting}` would keep enough of them"
     other = "" if recipe.drop_truncated else ", `--set drop_truncated=true` with `--set tolerate_dropped=SHARE`"
     return (
         f"that takes max_length={fitting}, and the base reads {limits.context:,} tokens at most: shorten these rows, "
