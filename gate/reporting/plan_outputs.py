@@ -57,7 +57,7 @@ def prepare(output: PlanOutput) -> None:
     if output.path is None:
         return
     target = Path(os.path.realpath(output.path))
-    folder = next(each for each in target.parents if each.exists())
+    folder = next((each for each in target.parents if each.exists()), target)
     if target.is_dir() or not folder.is_dir() or not os.access(target if target.exists() else folder, os.W_OK):
         raise UsageError(
             f"the {output.format} output cannot be written there",

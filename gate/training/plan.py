@@ -170,7 +170,8 @@ def planned(
         recipe = load_recipe(nearest.name, folders, sets).recipe
     found = compared(recipe, recipe.method if given else None)
     own = next(each for each in found if each.method == recipe.method)
-    fit = wanted(fitted(own, recipe, asked.room, rules.memory.device_batch, parameters))
+    fit = wanted(fitted(own, nearest.recipe, asked.room, rules.memory.device_batch, parameters))
+    advised = [each for each in advised if each.key not in {other.key for other in fit}]
     if not given:
         sets = [*_method(nearest), *_flags([*advised, *fit]), *asked.overrides]
         recipe = load_recipe(nearest.name, folders, sets).recipe

@@ -212,7 +212,7 @@ def _gain(known: Known, rules: Decision, worth: Return | None) -> Step:
         missing = "--expected SCORE" if known.expected is None else "--prompt-baseline SCORE"
         return Step(question, None, None, f"worth it only above {_points(least)} of gain", rules.gain.source, missing)
     gain = known.expected - known.best_prompts
-    cost = f"; it costs {worth.ratio:.3g} times what prompts do" if worth is not None and worth.prompts else ""
+    cost = f", at {worth.ratio:.3g} times the cost of prompts" if worth is not None and worth.prompts else ""
     says: Says = "fine_tune" if gain > least else "prompts_first"
     answer = f"{'yes' if gain > least else 'no'}: {_points(gain)}"
     why = f"an expected gain of {_points(gain)} is {'more' if gain > least else 'not more'} than {_points(least)}{cost}"

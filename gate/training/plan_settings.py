@@ -86,19 +86,17 @@ def _all(recipe: Recipe, examples: int, parameters: int, goal: str | None, rules
         size //= 2
     guides = [each for each in rules.batch.guides if full or not each.full]
     yield _setting("batch", size, batch.why, recipe.batch, guides)
+    if size % recipe.device_batch:  # a batch is a multiple of what is computed at once
+        at_once = math.gcd(size, recipe.device_batch)
+        yield Setting("device_batch", at_once, f"what divides a batch of {size}", recipe.device_batch)
     yield _setting("warmup", rules.warmup.value, rules.warmup.why, float(recipe.warmup), rules.warmup.guides)
     yield _banded("weight_decay", rules.weight_decay, recipe.weight_decay, examples)
 
 
 def fitted(option: Option, recipe: Recipe, room: Room, guide: BatchGuide, parameters: int) -> tuple[Setting, ...]:
     """What depends on the device: how many examples at once, recomputing, precision."""
-    if option.fits is None:  # a batch has to be a multiple of what is computed at once
-        whole = math.gcd(recipe.batch, recipe.device_batch)
-        return (
-            ()
-            if whole == recipe.device_batch
-            else (Setting("device_batch", whole, f"what divides a batch of {recipe.batch}", recipe.device_batch),)
-        )
+    if option.fits is None:
+        return ()
     fit = option.memory.recipe
     near = [each for each in guide.bands if room.bytes is not None and each.memory * GB <= room.bytes]
     said = []
