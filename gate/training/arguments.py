@@ -134,7 +134,7 @@ def _of_any_trainer(run: Run, processes: int) -> dict[str, Value]:
         "full_determinism": cpu,  # costs next to nothing there; on a GPU, kernels are slower or not there at all
         "learning_rate": recipe.lr,
         "lr_scheduler_type": SCHEDULES[recipe.schedule],
-        "warmup_steps": recipe.warmup if recipe.warmup < 1 else int(recipe.warmup),  # below 1 it is a share
+        "warmup_steps": recipe.warmup,  # below 1 a share, as in a recipe
         "num_train_epochs": float(recipe.epochs),
         "max_steps": recipe.max_steps or -1,
         "per_device_train_batch_size": recipe.device_batch,

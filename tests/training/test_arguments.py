@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -165,9 +166,18 @@ def test_a_flag_arrives(flags: list[str], name: str, value: object, tmp_path: Pa
     assert getattr(made, name) == value
 
 
+@pytest.mark.parametrize("objective", RECIPES)
+def test_no_argument_is_on_its_way_out(objective: str, tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", FutureWarning)
+        training_arguments(run_of(tmp_path, recipe(RECIPES[objective])), config(objective))
+
+
 def test_a_share_of_warm_up_is_one_of_all_steps(tmp_path: Path) -> None:
     made = training_arguments(run_of(tmp_path, recipe("lora", "warmup=0.1")), config("sft"))
     assert made.get_warmup_steps(200) == 20
+    made = training_arguments(run_of(tmp_path, recipe("lora", "warmup=7")), config("sft"))
+    assert made.get_warmup_steps(200) == 7
 
 
 def test_a_scripts_own_arguments_win(tmp_path: Path) -> None:
