@@ -135,8 +135,18 @@ def training_rows(run: Run, opened: Sequence[tuple[SnapshotUse, Snapshot]]) -> R
             where=", ".join(opened[at][0].name for at in main),
             remedy="admit the data with one: a file validation.jsonl beside train.jsonl, or `split:` in gate.yaml",
         )
+    train = _spread(groups)
+    if shared := {row.id for row in validation} & {row.id for row in train}:
+        first = ", ".join(name[:12] for name in sorted(shared)[:3])
+        notes.append(
+            (
+                "validation_seen",
+                f"{len(shared):,} of {len(validation):,} validation rows are trained on as well, in another snapshot "
+                f"({first}): the validation loss says less than it seems to",
+            )
+        )
     sources = [Source(at, use, [row.id for row in splits[at]], counts.get(at, 0)) for at, (use, _) in enumerate(opened)]
-    return Rows(_spread(groups), validation, sources, inserted, controls, notes)
+    return Rows(train, validation, sources, inserted, controls, notes)
 
 
 def _rows(at: int, use: SnapshotUse, snapshot: Snapshot, split: Split, recipe: Recipe) -> list[Row]:

@@ -105,6 +105,19 @@ def test_too_few_rows_to_replay_are_told_and_not_repeated(
     assert "50% of the set are 160 rows and its train split has 100, which is 38.5%" in said
 
 
+def test_validation_rows_that_another_snapshot_trains_on_are_told(
+    approved: Approved, seal: Seal, tmp_path: Path
+) -> None:
+    held_out = approved.opened.frame("validation")
+    again = [
+        {"instruction": messages[0]["content"], "output": messages[1]["content"]} for messages in held_out["messages"]
+    ]
+    other = seal([*again[:5], *chats(11, 100)], chats(12, 20), name="leaky", store=approved.store.root)
+    [(code, said)] = read(tmp_path, approved, other).notes
+    assert code == "validation_seen"
+    assert said.startswith("5 of 40 validation rows are trained on as well")
+
+
 def test_canaries_stand_among_the_rows_as_often_as_they_should(approved: Approved, tmp_path: Path) -> None:
     rows = read(tmp_path, approved, canaries=6)
     found = Counter(row.id for row in rows.train if row.kind == "canary")
