@@ -35,7 +35,7 @@ def render_runs(runs: Sequence[RunView], console: Console) -> None:
         console.print(Text("no runs yet: gate train makes one"))
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    table.add_column("run", overflow="fold", min_width=20)
+    table.add_column("run", overflow="fold", min_width=16)
     for name in ("snapshots", "recipe"):
         table.add_column(name, overflow="fold")
     table.add_column("state", no_wrap=True)

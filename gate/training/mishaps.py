@@ -42,7 +42,7 @@ _KILLED = re.compile(r"SIGKILL|exitcode\s*:\s*-9\b")
 _CRASHED = re.compile(r"died with <Signals\.(SIG[A-Z]+)|Signal \d+ \((SIG[A-Z]+)\) received by PID")
 _MISSING = re.compile(r"^(?:ModuleNotFoundError: No module named|ImportError: .*?requires.*?)\s*['\"`]?([\w.-]+)", re.M)
 _DEVICE = re.compile(
-    r"CUDA error: (?!out of memory)([^\n]+)|(NCCL \w*error[^\n]*)|ncclInternalError|(CUDNN_STATUS_\w+)"
+    r"CUDA error: (?!out of memory)([^\n]+)|(NCCL [^\n]*error[^\n]*)|ncclInternalError|(CUDNN_STATUS_\w+)"
 )
 _RAISED = re.compile(
     r"^(?:\[rank\d+\]:\s*)?((?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit))\b:? ?(.*)", re.M
@@ -106,9 +106,9 @@ def why(ended: Ended) -> TrainingFailed:
              f"then go on from the last whole one: gate train --resume {ended.name}"],
         )  # fmt: skip
     if ended.exit_code == -9 or _KILLED.search(text):
-        what = "the trainer was killed (signal 9), which is how a system ends a process when memory runs out"
+        what = f"the trainer was killed (signal 9){_when(history)}, as a system ends a process when memory runs out"
         again = f"if somebody else did it, go on: gate train --resume {ended.name}"
-        return _failed(ended, f"{what}{_when(history)}", "killed", [*less_memory(ended), again])
+        return _failed(ended, what, "killed", [*less_memory(ended), again])
     if missing := _MISSING.search(text):
         package = missing[1].split(".")[0]
         remedy = f"install it where gate is installed: pip install {package} (all that trains: 'llm-gate[train]')"
@@ -236,8 +236,8 @@ def _tail(log: Path, start: int) -> str:
 def _last_lines(text: str) -> list[str]:
     """The last lines that are the trainer's and not its launcher's, masked: messages of exceptions quote values."""
     lines = [line.rstrip() for line in text.replace("\r", "\n").splitlines() if line.strip()]
-    cut = next((n for n, line in enumerate(lines) if n and line.startswith("Traceback") and _launched(lines[n:])), None)
-    own = lines[:cut] if cut else lines
+    cut = next((n for n, line in enumerate(lines) if line.startswith("Traceback") and _launched(lines[n:])), None)
+    own = lines[:cut]
     return [mask_text(line[:_WIDTH]) for line in own[-_LINES:]]
 
 
