@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gate.verbs.release import export
     from gate.verbs.snapshot import open_snapshot
     from gate.verbs.sql import sql
+    from gate.verbs.train import train
 
 __all__ = [
     "AdmissionResult",
@@ -39,6 +40,7 @@ __all__ = [
     "fix",
     "open_snapshot",
     "sql",
+    "train",
 ]
 
 _LAZY = {
@@ -49,6 +51,7 @@ _LAZY = {
     "fix": "gate.verbs.fix",
     "open_snapshot": "gate.verbs.snapshot",
     "sql": "gate.verbs.sql",
+    "train": "gate.verbs.train",
     "AdmissionResult": "gate.admission.result",
     "RuleOutcome": "gate.admission.result",
 }

@@ -104,13 +104,12 @@ def command(
         remedies = {"--base": "a folder with a model, or a hub's id", "--recipe": "`gate recipes ls` lists them"}
         raise UsageError(f"{missing[0]} is needed", remedy=remedies[missing[0]])
     console = Console(stderr=True, quiet=quiet, highlight=False)
-    believed = open_trust(trust, trust_revision)  # said before a passphrase is asked for
-    asked = trust if trust is not None or trust_revision is not None else Path(believed.origin)
+    open_trust(trust, trust_revision)  # what is wrong with it is said before a passphrase is asked for
     if dry_run:
         with Screen(console) as screen:
             prepared = verb.prepare(
                 snapshots, base=base or "", recipe=recipe or "", overrides=overrides, name=name, script=script,
-                launch=launch, template=_template(chat_template), allow_code=allow_code, store=store, trust=asked,
+                launch=launch, template=_template(chat_template), allow_code=allow_code, store=store, trust=trust,
                 trust_revision=trust_revision, on_stage=screen.on_stage,
             )  # fmt: skip
         if output:
@@ -124,13 +123,13 @@ def command(
             watching = verb.Watching(screen.on_stage, screen.on_prepared, screen.on_event, screen.on_note)
             if resume is not None:
                 trained = verb.resume(
-                    resume, allow_code=allow_code, store=store, trust=asked, trust_revision=trust_revision,
+                    resume, allow_code=allow_code, store=store, trust=trust, trust_revision=trust_revision,
                     signer=signer, watching=watching,
                 )  # fmt: skip
             else:
                 trained = verb.train(
                     snapshots, base=base or "", recipe=recipe or "", overrides=overrides, name=name, script=script,
-                    launch=launch, template=_template(chat_template), allow_code=allow_code, store=store, trust=asked,
+                    launch=launch, template=_template(chat_template), allow_code=allow_code, store=store, trust=trust,
                     trust_revision=trust_revision, signer=signer, watching=watching,
                 )  # fmt: skip
     except GateError as error:
