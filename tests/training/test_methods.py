@@ -112,8 +112,9 @@ def test_the_seed_draws_the_adapter_whatever_was_drawn_before(method: str, tiny_
     drawn = []
     for other, seed in ((1, 0), (2, 0), (1, 7)):
         run = run_on(tiny_base, tmp_path, method=method, seed=seed)
+        base = load_model(run, load_tokenizer(run))
         torch.manual_seed(other)
-        model = with_method(load_model(run, load_tokenizer(run)), run)
+        model = with_method(base, run)
         drawn.append({name: each.detach().clone() for name, each in model.named_parameters() if each.requires_grad})
     assert all(torch.equal(drawn[0][name], drawn[1][name]) for name in drawn[0])
     differ = any(not torch.equal(drawn[0][name], drawn[2][name]) for name in drawn[0])

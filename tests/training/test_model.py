@@ -161,6 +161,18 @@ def test_soft_caps_are_kept(tmp_path: Path) -> None:
     assert load_model(run, load_tokenizer(run)).config._attn_implementation == "eager"
 
 
+def test_the_seed_draws_a_new_head_whatever_was_drawn_before(tiny_base: Path, tmp_path: Path) -> None:
+    import torch
+
+    heads = []
+    for other, seed in ((1, 0), (2, 0), (1, 7)):
+        run = run_on(tiny_base, tmp_path, objective="classify", seed=seed)
+        torch.manual_seed(other)
+        heads.append(load_model(run, load_tokenizer(run), kind="classifier", labels=("a", "b")).score.weight)
+    assert torch.equal(heads[0], heads[1])
+    assert not torch.equal(heads[0], heads[2])
+
+
 def test_a_classifier_needs_two_classes(tiny_base: Path, tmp_path: Path) -> None:
     run = run_on(tiny_base, tmp_path, objective="classify")
     for labels in ((), ("one",), ("one", "one")):
