@@ -101,6 +101,15 @@ def test_what_show_prints_is_a_recipe_again(gate: Run, tmp_path: Path, name: str
     assert again.recipe.about == first.recipe.about
 
 
+@pytest.mark.parametrize(
+    "text", ["null", "no", "1", "1e-4", "a: b", "# x", "- x", "[x", "'", '"', " x", "ü", "&a", "*a", "2026-01-01"]
+)
+def test_text_that_looks_like_something_else_stays_text(gate: Run, tmp_path: Path, text: str) -> None:
+    printed = gate("recipes", "show", "classify", "--set", f"label={json.dumps(text)}").stdout
+    (tmp_path / "again.yaml").write_text(printed)
+    assert load_recipe(str(tmp_path / "again.yaml"), Folders()).recipe.label == text
+
+
 def test_show_tells_what_the_guides_say_against_it(gate: Run) -> None:
     printed = gate("recipes", "show", "lora", "--set", "lr=0.01").stdout
     assert "# warning: lr 0.01 is outside of 1e-5 to 5e-4 (any method, G1 G5)" in printed
