@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import fmean, median, pstdev
 from typing import Literal
 
@@ -27,7 +28,7 @@ Code = Literal[
 ]
 
 _USUAL = 1.4826
-"""Standard deviations in a median absolute deviation of normally distributed values."""
+"""Standard deviations in a median absolute deviation of normally distributed values; neighbours differ by sqrt(2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,7 @@ def _spike(curves: Curves, rules: SignRules) -> Seen:
         if not _finite([*before, points[at].loss]):
             continue
         middle = median(before)
-        usual = _USUAL * median(abs(loss - middle) for loss in before)
+        usual = _USUAL * median(abs(b - a) for a, b in pairwise(before)) / math.sqrt(2)  # of a loss that falls, too
         above = points[at].loss - middle
         if above > rule.ratio * abs(middle) and above > rule.deviations * usual:
             yield points[at].step, f"the training loss jumps to {points[at].loss:.3f}, from about {middle:.3f}"
@@ -186,7 +187,8 @@ def _oscillation(curves: Curves, rules: SignRules) -> Seen:
     spread = sum((at - middle) ** 2 for at in range(len(losses)))
     slope = sum((at - middle) * loss for at, loss in enumerate(losses)) / spread
     rest = [loss - mean - slope * (at - middle) for at, loss in enumerate(losses)]
-    fell = -slope * (len(losses) - 1)
+    half = len(losses) // 2
+    fell = fmean(losses[:half]) - fmean(losses[-half:])
     if pstdev(rest) > rule.deviation * mean and fell < rule.fall * mean:
         yield (
             curves.points[-1].step,
