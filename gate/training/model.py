@@ -155,7 +155,9 @@ def load_weights(wanted: Loading) -> PreTrainedModel:
     config = _config(wanted)
     quantisation = quantisation_config(wanted.quantisation, wanted.dtype)
     if quantisation is not None and getattr(config, "quantization_config", None) is not None:
-        raise UsageError("it is quantised already", where=wanted.name, remedy="set quantisation=none")
+        raise UsageError(
+            "it is quantised already", where=wanted.name, remedy="use method=lora, and set quantisation=none"
+        )
     place: int | str = "cpu" if on_cpu() else int(os.environ.get("LOCAL_RANK", "0"))
     factory = AutoModelForCausalLM if wanted.kind == "causal" else AutoModelForSequenceClassification
     try:

@@ -86,6 +86,16 @@ def keep_trainable(model: nn.Module) -> None:
             module.support_avx512bf16_for_cpu = False
 
 
+def keep_precise(model: nn.Module) -> None:
+    """Take trained weights back to fp32: trl's trainers round an adapter on a quantised base to bf16 when they are
+    made, whatever the precision of the run, and small updates are then lost (trl 1.16)."""
+    import torch
+
+    for weight in model.parameters():
+        if weight.requires_grad and weight.dtype == torch.bfloat16:
+            weight.data = weight.data.float()
+
+
 def is_quantised(model: nn.Module) -> bool:
     """Whether a model's linear layers hold fewer than 16 bits a weight."""
     return bool(getattr(model, "is_loaded_in_4bit", False) or getattr(model, "is_loaded_in_8bit", False))

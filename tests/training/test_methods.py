@@ -12,6 +12,7 @@ import pytest
 from gate.errors import GateError, MissingDependency, UsageError
 from gate.training.methods import mergeable, merged, parameter_groups, trainable_parameters, with_method
 from gate.training.model import load_model, load_tokenizer
+from gate.training.quantise import keep_precise
 from gate.training.saving import load_candidate, save_candidate
 from tests.training.tiny_models import batch, logits_of, run_on, train
 
@@ -245,6 +246,39 @@ def test_a_quantised_base_trains_on_a_cpu(form: str, tiny_base: Path, tmp_path: 
     said = logits_of(model, inputs)
     save_candidate(model, tokenizer, run)
     assert logits_of(load_candidate(run.candidate, tiny_base)[0], inputs).equal(said)
+
+
+def test_a_base_that_was_quantised_before_is_adapted_as_it_is(tiny_base: Path, tmp_path: Path) -> None:
+    first = run_on(tiny_base, tmp_path / "first", method="qlora")
+    tokenizer = load_tokenizer(first)
+    packed = tmp_path / "packed"
+    load_model(first, tokenizer).save_pretrained(packed)
+    tokenizer.save_pretrained(packed)
+    run = run_on(packed, tmp_path / "second", method="lora")
+    model = with_method(load_model(run, tokenizer), run)
+    inputs = batch(tokenizer)
+    losses = train(model, run, inputs)
+    assert losses[-1] < losses[0]
+    said = logits_of(model, inputs)
+    save_candidate(model, tokenizer, run)
+    assert logits_of(load_candidate(run.candidate, packed)[0], inputs).equal(said)
+    for method, says in (("full", "cannot be trained in full"), ("qlora", "quantised already(?s:.*)method=lora")):
+        other = run_on(packed, tmp_path / method, method=method)
+        with pytest.raises(UsageError, match=says):
+            with_method(load_model(other, tokenizer), other)
+
+
+def test_adapters_on_a_quantised_base_stay_in_fp32(tiny_base: Path, tmp_path: Path) -> None:
+    import torch
+
+    run = run_on(tiny_base, tmp_path, method="qlora")
+    model = with_method(load_model(run, load_tokenizer(run)), run)
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
+    assert {weight.dtype for weight in trained} == {torch.float32}
+    for weight in trained:
+        weight.data = weight.data.to(torch.bfloat16)  # as trl does
+    keep_precise(model)
+    assert {weight.dtype for weight in trained} == {torch.float32}
 
 
 def test_in_4_bits_gradients_are_right_after_an_evaluation_too(tiny_base: Path, tmp_path: Path) -> None:
