@@ -15,6 +15,7 @@ EPILOG = """\b
 Examples:
   gate verify support-desk --trust trust.yaml
   gate verify 3f9a1c20 --trust trust.yaml --data data/
+  gate verify support-desk-lora-1 --trust trust.yaml   # the model of a run, down to every row
   gate verify --all --trust-revision v1.2:trust.yaml
   gate verify support-desk --trust trust.yaml --head 8c1f…  # all 64 digits
   gate verify --all --trust trust.yaml --output json | jq .first_broken
@@ -59,8 +60,9 @@ def command(
     """Check every byte, signature, date and count that something rests on, without the network.
 
     WHAT is a snapshot (a name such as support-desk, an id, or eight or more digits of one), a statement (its digest, or
-    as many digits of it), a folder that was exported, or one with a model; the whole store where it is left away. The
-    chain is printed as a tree, and the first broken link is named with what to do about it.
+    as many digits of it), a training run, a model (its digest), a folder with a model, or one that was exported; the
+    whole store where it is left away. The chain is printed as a tree, and the first broken link is named with what to
+    do about it.
     """
     from rich.console import Console
 
