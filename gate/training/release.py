@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from gate.errors import GateError, UsageError
+from gate.training.quantise import Quantisation
 from gate.training.recipe import LORA_FAMILY, Method
 
 Form = Literal["adapter", "merged", "gguf", "onnx"]
@@ -97,9 +98,10 @@ class Job(_Part):
     ingredients: list[Ingredient] = Field(min_length=1)
     base: str
     """The base's folder, absolute; holds nothing but verified files."""
-    bits: Literal["none", "nf4", "int8"] = "none"
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    """Of the candidate's computation, and of the base beside an adapter."""
+    quantisation: Quantisation | None = None
     """How the base was kept in memory while the candidate was trained and evaluated."""
-    double_quantisation: bool = True
     remote_code: bool = False
     tolerance: Annotated[float, Field(gt=0)] | None = None
     """Of logits, absolute; None: by `COARSENESS`."""
@@ -186,7 +188,11 @@ def tolerance(job: Job, made: Made) -> float:
     if job.tolerance is not None:
         return job.tolerance
     own = merge_tolerance(job, made)
-    return own if made.full_precision is None else max(own, COARSENESS[f"base {job.bits}"] * made.largest)
+    return (
+        own
+        if made.full_precision is None
+        else max(own, COARSENESS["base int8" if job.quantisation == "int8" else "base nf4"] * made.largest)
+    )
 
 
 def merge_tolerance(job: Job, made: Made) -> float:

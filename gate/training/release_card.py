@@ -132,8 +132,8 @@ def notes_of(job: Job, made: Made) -> list[str]:
     if made.full_precision is not None:
         notes.insert(
             0,
-            f"the candidate was trained and evaluated on a base of {'4' if job.bits == 'nf4' else '8'} bits, and is "
-            f"merged into the base in full precision, which alone moves its logits by up to "
+            f"the candidate was trained and evaluated on a base of {8 if job.quantisation == 'int8' else 4} bits, and "
+            f"is merged into the base in full precision, which alone moves its logits by up to "
             f"{made.full_precision:.2g}: evaluate this form, not the adapter, before it is promoted",
         )
     if job.form == "onnx":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from gate.errors import InputError
 from gate.training import methods
 from gate.training.release import Job
-from gate.training.release_models import is_adapter, load_combined, load_tokenizer, load_whole
+from gate.training.release_models import is_adapter, load_combined
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -61,24 +61,18 @@ def merged(job: Job) -> PreTrainedModel:
     Raises:
         InputError: what comes out is not finite.
     """
-    first = Path(job.ingredients[0].folder)
-    if not is_adapter(first):
-        return load_whole(first, job)
     try:
-        model = methods.merged(load_combined(job))
+        return methods.merged(load_combined(job)).eval()
     except ValueError as error:
         raise InputError(f"the adapter cannot be merged: {error}", where=job.ingredients[0].name) from None
-    return model.eval()
 
 
 def copy_tokenizer(job: Job, target: Path) -> None:
-    """The candidate's tokenizer (else the base's) as its files are; never over a file that is there."""
+    """The candidate's tokenizer as its files are, and what else it has beside weights; never over a file that is
+    there."""
     first = Path(job.ingredients[0].folder)
-    if (first / "tokenizer_config.json").exists():
-        weights = {path.name for path in first.iterdir() if ".safetensors" in path.name}
-        copy_files(first, target, leave=(*_NOT_OURS, *weights))
-    else:
-        load_tokenizer(job).save_pretrained(target)
+    weights = {path.name for path in first.iterdir() if ".safetensors" in path.name}
+    copy_files(first, target, leave=(*_NOT_OURS, *weights))
 
 
 def copy_files(source: Path, target: Path, leave: tuple[str, ...] = ()) -> None:

@@ -1,142 +1,148 @@
-"""Loads what a form is made of, and what it is compared with: the base, adapters on it, and their weighted sums."""
+"""Loads what a form is made of, and what it is compared with: candidates, adapters together, and their weighted sum."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gate.training.layers import HEADS
 from gate.training.release import Job, Unmergeable
+from gate.training.saving import ADAPTER, load_candidate
+from gate.training.weights import read_json
 
 if TYPE_CHECKING:
     import torch
     from peft import PeftModel
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+_COMBINED = "combined"
+_DENSITY = 0.5
+"""Of TIES: the share of each update's weights that is kept; peft has no value of its own (Yadav et al. 2023 keep 0.2,
+for updates of full fine-tuning; those of LoRAs are few to begin with)."""
 
-def load_base(job: Job, *, bits: str = "none") -> PreTrainedModel:
-    """The base as its files have it, in their own precision, on the CPU; for a classifier, with a head that the
-    adapter's own replaces.
+
+def load_reference(job: Job, *, full_precision: bool = False) -> PreTrainedModel | PeftModel:
+    """The candidate as it was trained and evaluated: nothing merged, and with several adapters all of them at work at
+    once, each scaled by its weight.
 
     Args:
-        bits: `nf4` or `int8`: quantised, as it was while the candidate was trained.
+        full_precision: on the base as its files are, where it was quantised.
     """
-    import torch
-    from transformers import BitsAndBytesConfig
-
-    how = None
-    if bits == "nf4":
-        how = BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_use_double_quant=job.double_quantisation,
-            bnb_4bit_compute_dtype=torch.float32,
-            llm_int8_skip_modules=list(HEADS),
-        )
-    elif bits == "int8":
-        how = BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=list(HEADS))
-    return load_whole(Path(job.base), job, quantization_config=how, **_head(job))
-
-
-def load_whole(folder: Path, job: Job, **more: object) -> PreTrainedModel:
-    """A whole model from a folder, safetensors only."""
-    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
-
-    loader = AutoModelForCausalLM if job.kind == "causal" else AutoModelForSequenceClassification
-    more = {name: value for name, value in more.items() if value is not None}
-    model = loader.from_pretrained(
-        folder, dtype="auto", use_safetensors=True, trust_remote_code=job.remote_code, local_files_only=True, **more
-    )
-    return model.eval()
-
-
-def load_reference(job: Job, *, bits: str = "none") -> PreTrainedModel | PeftModel:
-    """The candidate as it was trained: nothing merged, and with several adapters all of them at work at once, each
-    scaled by its weight."""
-    first = job.ingredients[0]
-    if not is_adapter(Path(first.folder)):
-        return load_whole(Path(first.folder), job)
-    from peft import PeftModel
-
-    model = PeftModel.from_pretrained(load_base(job, bits=bits), first.folder, adapter_name=_name(0))
-    for at, other in enumerate(job.ingredients[1:], start=1):
-        model.load_adapter(other.folder, adapter_name=_name(at))
-    if job.combined:
-        model.base_model.set_adapter([_name(at) for at in range(len(job.ingredients))])
-        for layer in _lora_layers(model):
-            for at, each in enumerate(job.ingredients):
-                if _name(at) in layer.scaling:
-                    layer.scaling[_name(at)] *= each.weight
-    return model.eval()
-
-
-def load_combined(job: Job) -> PeftModel:
-    """The candidate's adapter on the base in full precision; of several, one that stands for their weighted sum."""
-    from peft import PeftModel
-
-    model = PeftModel.from_pretrained(load_base(job), job.ingredients[0].folder, adapter_name=_name(0))
+    first = Path(job.ingredients[0].folder)
+    # Of candidates on bases of different kinds none is the one that was evaluated: the base is as it is.
+    model, _ = load_candidate(first, _base(job), full_precision=full_precision or job.quantisation is None)
     if not job.combined:
-        return model.eval()
-    for at, other in enumerate(job.ingredients[1:], start=1):
-        model.load_adapter(other.folder, adapter_name=_name(at))
-    names = [_name(at) for at in range(len(job.ingredients))]
+        return model
+    names = _load_others(model, job)
+    model.base_model.set_adapter(names)
+    for layer in _lora_layers(model):
+        for name, each in zip(names, job.ingredients, strict=True):
+            if name in layer.scaling:
+                layer.scaling[name] *= each.weight
+    return model.eval()
+
+
+def load_combined(job: Job) -> PreTrainedModel | PeftModel:
+    """The candidate on the base in full precision, ready to be merged; of several adapters, one for their weighted sum.
+
+    Raises:
+        Unmergeable: they cannot be combined so.
+    """
+    model, _ = load_candidate(Path(job.ingredients[0].folder), _base(job), full_precision=True)
+    if not job.combined:
+        return model
+    names = _load_others(model, job)
     # The new adapter's configuration is a copy of the first one's; its factors hold the scaling already, which
     # alpha / sqrt(r) would apply once more.
     for name in names:
         model.peft_config[name].use_rslora = False
+    more = {"density": _DENSITY} if job.combine == "ties" else {}
+    weights = [each.weight for each in job.ingredients]
     try:
-        model.base_model.add_weighted_adapter(
-            names,
-            [each.weight for each in job.ingredients],
-            "combined",
-            combination_type=job.combine,
-            **({"density": 0.5} if job.combine == "ties" else {}),
-        )
+        model.base_model.add_weighted_adapter(names, weights, _COMBINED, combination_type=job.combine, **more)
     except ValueError as error:
         raise Unmergeable(
             f"these adapters cannot be merged so: {error}", remedy="use --combine cat, which any LoRAs of one base can"
         ) from None
-    model.base_model.set_adapter("combined")
+    model.base_model.set_adapter(_COMBINED)
     for name in names:
         model.delete_adapter(name)
     return model.eval()
 
 
-def load_tokenizer(job: Job) -> PreTrainedTokenizerBase:
-    """The candidate's own tokenizer, else the base's."""
-    from transformers import AutoTokenizer
+def load_adapter(job: Job, folder: Path) -> PeftModel:
+    """An adapter's folder on the base, in the precision of the candidate."""
+    from peft import PeftModel
 
-    own = Path(job.ingredients[0].folder)
-    folder = own if (own / "tokenizer_config.json").exists() else Path(job.base)
-    return AutoTokenizer.from_pretrained(folder, trust_remote_code=job.remote_code, local_files_only=True)
+    from gate.training.model import Loading, load_weights
+
+    if not job.combined:
+        model, _ = load_candidate(folder, _base(job), full_precision=job.quantisation is None)
+        return model
+    base = load_weights(
+        Loading(
+            path=job.base,
+            name=job.ingredients[0].name,
+            kind=job.kind,
+            dtype=_dtype(job.precision),
+            quantisation=job.quantisation,
+            remote_code=job.remote_code,
+        )
+    )
+    return PeftModel.from_pretrained(base, folder, local_files_only=True).eval()
+
+
+def load_merged(job: Job, folder: Path) -> PreTrainedModel:
+    """A whole model's folder, in the precision that its files have."""
+    from gate.training.model import Loading, load_weights
+
+    config = read_json(folder / "config.json")
+    pad = config.get("pad_token_id")
+    return load_weights(
+        Loading(
+            path=str(folder),
+            name=job.ingredients[0].name,
+            kind=job.kind,
+            dtype=_dtype(str(config.get("dtype", "float32"))),
+            labels=job.labels or ("reward",),
+            pad_token_id=pad if isinstance(pad, int) else None,
+            remote_code=job.remote_code,
+        )
+    ).eval()
+
+
+def load_tokenizer(job: Job) -> PreTrainedTokenizerBase:
+    """The candidate's own."""
+    from gate.training.model import read_tokenizer
+
+    first = job.ingredients[0]
+    return read_tokenizer(first.folder, first.name, remote_code=job.remote_code)
 
 
 def is_adapter(folder: Path) -> bool:
     """Whether a candidate is an adapter, and not a whole model."""
-    return (folder / "adapter_config.json").is_file()
+    return (folder / ADAPTER).is_file()
 
 
 def dtype_of(model: torch.nn.Module) -> str:
-    """The precision of most of a model's weights: `float32`, `bfloat16`…"""
+    """The precision of most of a model's weights, those that are quantised aside: `float32`, `bfloat16`…"""
     counts: dict[str, int] = {}
     for each in model.parameters():
-        name = str(each.dtype).removeprefix("torch.")
-        counts[name] = counts.get(name, 0) + each.numel()
+        if each.is_floating_point():
+            name = str(each.dtype).removeprefix("torch.")
+            counts[name] = counts.get(name, 0) + each.numel()
     return max(counts, key=lambda name: counts[name])
 
 
-def _head(job: Job) -> dict[str, object]:
-    """The configuration of a model with outputs of its own, as `gate.training.model` makes it."""
-    if job.kind == "causal":
-        return {}
-    from transformers import AutoConfig
+def _base(job: Job) -> Path | None:
+    return Path(job.base) if is_adapter(Path(job.ingredients[0].folder)) else None
 
-    config = AutoConfig.from_pretrained(job.base, trust_remote_code=job.remote_code, local_files_only=True)
-    names = job.labels if job.kind == "classifier" else ["reward"]
-    config.id2label = dict(enumerate(names))
-    config.label2id = {name: at for at, name in enumerate(names)}
-    config.pad_token_id = load_tokenizer(job).pad_token_id
-    return {"config": config}
+
+def _load_others(model: PeftModel, job: Job) -> list[str]:
+    """Load the other adapters beside the first, and return the names of all."""
+    names = ["default", *(f"other-{at}" for at in range(1, len(job.ingredients)))]
+    for name, other in zip(names[1:], job.ingredients[1:], strict=True):
+        model.load_adapter(other.folder, adapter_name=name, local_files_only=True)
+    return names
 
 
 def _lora_layers(model: PeftModel) -> list[torch.nn.Module]:
@@ -145,5 +151,9 @@ def _lora_layers(model: PeftModel) -> list[torch.nn.Module]:
     return [layer for layer in model.modules() if isinstance(layer, LoraLayer)]
 
 
-def _name(at: int) -> str:
-    return "default" if at == 0 else f"other-{at}"
+def _dtype(name: str) -> torch.dtype:
+    import torch
+
+    short = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}.get(name, name)
+    types = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+    return types.get(short, torch.float32)

@@ -12,10 +12,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
-
-import orjson
-from pydantic import ValidationError
 
 from gate.errors import GateError, InputError, UsageError
 from gate.provenance.ledger import Ledger
@@ -29,11 +25,10 @@ from gate.training.model_files import hashed_files, model_digest
 from gate.training.recipe import Method
 from gate.training.run_file import BaseModelUse, Run
 from gate.training.runs import runs_folder
-from gate.training.saving import FILE, CandidateFile
+from gate.training.saving import CandidateFile, read_candidate_file
 
 _SHORTEST = 8
 """Digits of a digest by which a model may be named."""
-_LARGEST = 16 << 20
 
 
 class Unrecorded(GateError):
@@ -55,9 +50,6 @@ class Source:
     said: CandidateFile
     """`gate.json` among its files."""
     weight: float
-    bits: str
-    """How the base was quantised while it was trained: `none`, `nf4`, `int8`."""
-    double_quantisation: bool
 
     @property
     def method(self) -> Method:
@@ -86,17 +78,8 @@ def find_source(what: str, weight: float, ledger: Ledger, trust: Trust) -> Sourc
     statement = _statement(what, folder, files, statements, meant, trust)
     training = _training(statement)
     _still_stands(training, ledger, trust)
-    recipe = _recipe(ledger, training)
-    return Source(
-        name=training.name,
-        folder=folder,
-        statement=statement,
-        training=training,
-        said=_said(folder),
-        weight=weight,
-        bits="nf4" if training.method == "qlora" else str(recipe.get("quantisation", "none")),
-        double_quantisation=recipe.get("double_quantisation", True) is not False,
-    )
+    said = read_candidate_file(folder)
+    return Source(training.name, folder, statement, training, said, weight)
 
 
 def find_base(source: Source, named: Path | None, allow_code: Sequence[str]) -> BaseModelUse:
@@ -256,26 +239,6 @@ def _still_stands(training: Training, ledger: Ledger, trust: Trust) -> None:
                 where=training.model[:12],
                 remedy="release another candidate",
             )
-
-
-def _recipe(ledger: Ledger, training: Training) -> dict[str, object]:
-    """The recipe as it was resolved, of the store."""
-    try:
-        return cast(dict[str, object], orjson.loads(ledger.store.read(training.recipe, "json")))
-    except ValueError:
-        raise Damaged("the recipe is no JSON", where=training.recipe[:12]) from None
-
-
-def _said(folder: Path) -> CandidateFile:
-    path = folder / FILE
-    try:
-        if path.stat().st_size > _LARGEST:
-            raise ValueError
-        return CandidateFile.model_validate_json(path.read_bytes())
-    except (OSError, ValueError, ValidationError):
-        raise InputError(
-            "it does not say what the candidate is", where=os.fspath(path), remedy="train it anew with this gate"
-        ) from None
 
 
 def _base_of_run(source: Source) -> Path | None:

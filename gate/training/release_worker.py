@@ -20,11 +20,11 @@ from gate.training.release_logits import Forward, compare, keep, of_model, token
 from gate.training.release_models import (
     dtype_of,
     is_adapter,
-    load_base,
+    load_adapter,
     load_combined,
+    load_merged,
     load_reference,
     load_tokenizer,
-    load_whole,
 )
 from gate.training.release_onnx import reload_onnx, write_onnx
 from gate.training.release_process import COMPARED, ERROR, MADE
@@ -42,21 +42,20 @@ def make(job: Job) -> None:
 
     # --- The candidate, as it was trained and evaluated ---
     rough = job.combine != "cat" and len(job.ingredients) > 1
-    reference = load_combined(job) if rough else load_reference(job, bits=job.bits)
+    reference = load_combined(job) if rough else load_reference(job)
     ids = token_ids(job, load_tokenizer(job))
     largest = keep(work / LOGITS, ids, of_model(reference))
     dtype = dtype_of(reference)
     del reference
     notes = []
     if rough:
-        far = compare(work / LOGITS, of_model(load_reference(job)), 1.0).difference
+        far = compare(work / LOGITS, of_model(load_reference(job, full_precision=True)), 1.0).difference
         notes.append(f"{job.combine} is not the weighted sum itself, whose logits lie up to {far:.2g} from these")
 
     # --- A quantised base is never merged into: what the one in full precision changes already ---
     full_precision = None
-    if job.bits != "none" and job.form != "adapter" and is_adapter(Path(job.ingredients[0].folder)):
-        unquantised = load_reference(job)
-        dtype = dtype_of(unquantised)
+    if job.quantisation is not None and job.form != "adapter" and is_adapter(Path(job.ingredients[0].folder)):
+        unquantised = load_reference(job, full_precision=True)
         full_precision = compare(work / LOGITS, of_model(unquantised), 1.0).difference
         keep(work / FULL_PRECISION, ids, of_model(unquantised))
         del unquantised
@@ -86,11 +85,7 @@ def _reloaded(job: Job, folder: Path) -> Forward:
         return reload_onnx(folder)
     if job.form == "gguf":
         return of_model(reload_gguf(folder))
-    if job.form == "merged":
-        return of_model(load_whole(folder, job))
-    from peft import PeftModel
-
-    return of_model(PeftModel.from_pretrained(load_base(job, bits=job.bits), folder).eval())
+    return of_model(load_merged(job, folder) if job.form == "merged" else load_adapter(job, folder))
 
 
 def main(step: str, path: str) -> int:

@@ -8,6 +8,7 @@ wrong before the end leaves nothing behind.
 from __future__ import annotations
 
 import contextlib
+import errno
 import math
 import os
 import shutil
@@ -21,7 +22,7 @@ from gate.provenance.envelope import Signer
 from gate.provenance.ledger import Ledger
 from gate.provenance.statements import OutputFile, Release, now
 from gate.provenance.trust import Trust
-from gate.store.files import StoreError, refused
+from gate.store.files import REFUSALS, StoreError, refused
 from gate.store.objects import Store
 from gate.training.model_files import hashed_files, model_digest
 from gate.training.release import (
@@ -199,10 +200,10 @@ def _together(sources: Sequence[Source], form: Form, quantise: str | None) -> No
                 f"({first.training.base[:12]} and {each.training.base[:12]})",
                 remedy="only LoRAs of one base can be merged with weights",
             )
-        if each.said.kind != first.said.kind or (each.said.kind != "causal" and len(sources) > 1):
+        if each.said.kind != first.said.kind or (each.said.kind != "causal" and combined):
             raise UsageError(
-                f"{first.name} and {each.name} cannot be merged: a head that classifies is no LoRA",
-                remedy="merge candidates that continue text",
+                f"{each.name} cannot be merged with weights: a head that classifies is no LoRA",
+                remedy="merge candidates that continue text, or export this one alone",
             )
         if each.training.model in seen:
             raise UsageError(f"{each.name} is named twice", remedy="say its weight once")
@@ -220,6 +221,8 @@ def _beside(target: Path, base: BaseModelUse, sources: Sequence[Source]) -> Iter
             _room(work, base, sources)
             yield work
         except OSError as error:
+            if error.errno not in (*REFUSALS, errno.ENOTEMPTY, errno.EEXIST):
+                raise
             full = refused(error, work)
             raise StoreError(
                 full.what, where=os.fspath(target), remedy="make room, or name another place with --out"
@@ -265,7 +268,7 @@ def _job(
         linked(list(each.training.outputs), each.folder, folder)
         ingredients.append(Ingredient(name=each.name, folder=os.fspath(folder), method=each.method, weight=each.weight))
     first = sources[0]
-    bits = first.bits if first.bits in ("nf4", "int8") and len({each.bits for each in sources}) == 1 else "none"
+    alike = len({each.said.quantisation for each in sources}) == 1
     return Job.model_validate(
         {
             "form": form,
@@ -275,8 +278,8 @@ def _job(
             "labels": first.said.labels or [],
             "ingredients": ingredients,
             "base": os.fspath(work / "base"),
-            "bits": bits,
-            "double_quantisation": first.double_quantisation,
+            "precision": first.said.precision,
+            "quantisation": first.said.quantisation if alike else None,
             "remote_code": base.remote_code,
             "tolerance": tolerance,
             "prompts": list(PROMPTS),

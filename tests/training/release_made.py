@@ -5,10 +5,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
+
+import polars as pl
 
 from gate.provenance.ledger import Ledger
 from gate.provenance.statements import OutputFile, Statement, TrainedOn, Training
+from gate.training.accounting import FATES
 from gate.training.methods import with_method
 from gate.training.model import Kind, load_model, load_tokenizer
 from gate.training.model_files import hashed_files, model_digest
@@ -65,7 +69,7 @@ def record(run: Run, approved: Approved) -> Statement:
     """Say that a run trained its candidate, as `gate train` does when it is over."""
     store = approved.store
     files = hashed_files(run.candidate)
-    admission = approved.opened.statement.digest
+    admission, rows = approved.opened.statement.digest, approved.opened.counts["train"]
     return Ledger(store).say(
         Training(
             name=run.name,
@@ -78,8 +82,8 @@ def record(run: Run, approved: Approved) -> Statement:
             base_name=Path(run.base.path).name,
             snapshots=[
                 TrainedOn(
-                    snapshot=approved.id, statement=admission, name=approved.name, role="train", rows=160, trained=160,
-                    dropped=0, unseen=0, truncated=0,
+                    snapshot=approved.id, statement=admission, name=approved.name, role="train", rows=rows,
+                    trained=rows, dropped=0, unseen=0, truncated=0,
                 )
             ],
             recipe=store.put(json.dumps(recipe_document(run.recipe)).encode(), "json"),
@@ -87,7 +91,7 @@ def record(run: Run, approved: Approved) -> Statement:
             method=run.recipe.method,
             script="0" * 64,
             environment=store.put(b"{}", "json"),
-            accounting=store.put(b"", "parquet"),
+            accounting=store.put(_books(approved), "parquet"),
             curves=store.put(b"", "jsonl"),
             seed=run.recipe.seed,
             steps=1,
@@ -102,3 +106,16 @@ def record(run: Run, approved: Approved) -> Statement:
         ),
         approved.people.ana,
     )  # fmt: skip
+
+
+def _books(approved: Approved) -> bytes:
+    """The row accounting of a run that saw every row once."""
+    ids = approved.opened.frame("train")["id"]
+    seen = {"use": 0, "snapshot": approved.id, "kind": "data", "repeat": 0, "fate": "trained", "cut_tokens": 0}
+    columns = [
+        pl.lit(seen.get(name), dtype=dtype).alias(name) if name != "id" else ids.cast(dtype).alias("id")
+        for name, dtype in FATES.items()
+    ]
+    content = BytesIO()
+    pl.DataFrame({"id": ids}).select(columns).write_parquet(content)
+    return content.getvalue()

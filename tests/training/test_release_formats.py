@@ -14,6 +14,11 @@ from gate.training import release_gguf, release_gguf_vocabulary, release_onnx, r
 from gate.training.release import Compared, Ingredient, Job, Made, Unmergeable, merge_tolerance, tolerance
 from gate.training.release_prompts import PROMPTS
 
+SAID = {
+    "kind": "causal", "objective": "sft", "method": "full", "base": {"name": "tiny", "digest": "0" * 64},
+    "snapshots": [], "recipe": "0" * 64, "precision": "fp32",
+}  # fmt: skip
+
 Try = Callable[..., tuple[Path, Compared, Made]]
 
 
@@ -50,6 +55,7 @@ def form(tiny_base: Path, tmp_path: Path) -> Try:
             for path in source.iterdir():
                 (folder / path.name).unlink(missing_ok=True)
                 (folder / path.name).symlink_to(path)
+        (folder / "gate.json").write_text(json.dumps(SAID))
         work = tmp_path / f"work-{len(list(tmp_path.iterdir()))}"
         work.mkdir()
         job = Job(
@@ -263,5 +269,5 @@ def test_the_tolerance_is_that_of_the_coarsest_step() -> None:
     assert tolerance(_job(form="gguf", quantise="q8_0"), Made(largest=10.0, dtype="bfloat16")) == pytest.approx(0.5)
     assert tolerance(_job(tolerance=0.25), made) == 0.25
     quantised = Made(largest=10.0, dtype="float32", full_precision=1.0)
-    assert tolerance(_job(bits="nf4"), quantised) == pytest.approx(4.0)
-    assert merge_tolerance(_job(bits="nf4"), quantised) == pytest.approx(1e-3)
+    assert tolerance(_job(quantisation="nf4-double"), quantised) == pytest.approx(4.0)
+    assert merge_tolerance(_job(quantisation="nf4-double"), quantised) == pytest.approx(1e-3)
