@@ -86,7 +86,7 @@ def _bars(
         {"name": label, "count": count}
         for label, (_, count) in zip(_labels([key for key, _ in entries], keep_end=keep_end), entries, strict=True)
     ]
-    svg = _draw(folders, name, title, rows)
+    svg = draw(folders, name, title, rows)
     return Chart(name, title, svg, note, (what, "count"), tuple((one_line(key, 120), n) for key, n in entries))
 
 
@@ -129,7 +129,7 @@ def _lengths(folders: Folders, profile: Profile) -> Chart:
             each["mean"],
         )
         figures.append((name, each["n"], *(round(point) for point in points)))
-    svg = _draw(folders, "lengths", "Lengths in characters", rows)
+    svg = draw(folders, "lengths", "Lengths in characters", rows)
     return Chart("lengths", "Lengths in characters", svg, None, header, tuple(figures))
 
 
@@ -155,7 +155,12 @@ def _banded(counts: Sequence[tuple[int, int]], bands: Sequence[tuple[int, int | 
     return summed
 
 
-def _draw(folders: Folders, name: str, title: str, rows: Sequence[Row]) -> str:
+def draw(folders: Folders, name: str, title: str, rows: Sequence[Row]) -> str:
+    """The chart of `reports/charts/NAME.json` with some rows, as inline SVG.
+
+    Raises:
+        GateError: the spec is missing, is not JSON or not Vega-Lite.
+    """
     import vl_convert
 
     relative = f"reports/charts/{name}.json"
