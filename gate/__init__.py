@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gate.verbs.diff import diff
     from gate.verbs.fix import fix
     from gate.verbs.release import export
+    from gate.verbs.plan import plan
     from gate.verbs.snapshot import open_snapshot
     from gate.verbs.sql import sql
     from gate.verbs.train import train
@@ -39,6 +40,7 @@ __all__ = [
     "export",
     "fix",
     "open_snapshot",
+    "plan",
     "sql",
     "train",
 ]
@@ -50,6 +52,7 @@ _LAZY = {
     "export": "gate.verbs.release",
     "fix": "gate.verbs.fix",
     "open_snapshot": "gate.verbs.snapshot",
+    "plan": "gate.verbs.plan",
     "sql": "gate.verbs.sql",
     "train": "gate.verbs.train",
     "AdmissionResult": "gate.admission.result",

@@ -17,8 +17,8 @@ from gate.errors import GateError, UsageError
 from gate.reporting.plan_json import plan_schema
 from gate.snapshots.open import NotApproved
 from gate.verbs.plan import bytes_of
-from tests.snapshots.made import POLICY, People, approve, make_people, write_rows
-from tests.training.made import additions
+from tests.snapshots.made import People, make_people
+from tests.training.plan_made import seven_billion, small_store
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,41 +31,12 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> People:
 @pytest.fixture(scope="module")
 def store(people: People, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with `sums`, which is approved, and `waiting`, which is not."""
-    from gate.verbs.admit import admit
-
-    folder = tmp_path_factory.mktemp("store")
-    (folder / "policy.yaml").write_text(POLICY)
-    rows = additions(0, 40)
-    for name, start in (("sums", 0), ("waiting", 300)):
-        write_rows(folder / name / "train.jsonl", rows[start : start + 200])
-        write_rows(folder / name / "validation.jsonl", rows[start + 200 : start + 300])
-        made = admit(
-            [folder / name], name=name, signer=people.ana, trust=people.trust, policy=folder / "policy.yaml",
-            report=False, store=folder / ".gate",
-        )  # fmt: skip
-        if name == "sums":
-            approve(made, people)
-    return folder / ".gate"
+    return small_store(tmp_path_factory.mktemp("store"), people)
 
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A 7B model's small files: no weights, and a tokenizer that knows words by their spaces."""
-    from tokenizers import Tokenizer, models, pre_tokenizers
-
-    folder = tmp_path_factory.mktemp("base")
-    config = {
-        "model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_size": 4096, "intermediate_size": 11008,
-        "num_hidden_layers": 32, "num_attention_heads": 32, "vocab_size": 32000, "max_position_embeddings": 4096,
-        "tie_word_embeddings": False,
-    }  # fmt: skip
-    (folder / "config.json").write_text(json.dumps(config))
-    (folder / "README.md").write_text("---\nlicense: apache-2.0\n---\n")
-    (folder / "chat_template.jinja").write_text("{% for m in messages %}{{ m.role }} {{ m.content }} end {% endfor %}")
-    tokenizer = Tokenizer(models.WordLevel({"?": 0, "user": 1, "end": 2}, unk_token="?"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer.save(str(folder / "tokenizer.json"))
-    return folder
+    return seven_billion(tmp_path_factory.mktemp("base"))
 
 
 @pytest.fixture

@@ -64,6 +64,7 @@ def peak_bytes(run: Run, lengths: tuple[int, int]) -> int:
     from gate.training.arguments import training_arguments
     from gate.training.methods import with_method
     from gate.training.model import load_model, load_tokenizer
+    from gate.training.quantise import keep_precise
     from gate.training.tensor_bytes import measured
 
     tokenizer = load_tokenizer(run)
@@ -82,6 +83,7 @@ def peak_bytes(run: Run, lengths: tuple[int, int]) -> int:
         dataset_kwargs={"skip_prepare_dataset": True},
     )
     trainer = SFTTrainer(model=model, args=arguments, train_dataset=Dataset.from_list(rows), processing_class=tokenizer)
+    keep_precise(model)  # as gate's own trainers do
     with measured(model) as peak:
         trainer.train()
     return peak.most
