@@ -93,6 +93,13 @@ def chosen_layers(model: nn.Module, targets: str | Iterable[str]) -> list[str]:
     prefix = len(layers_name(model)) + 1
     kinds = sorted({name[prefix:].split(".", 1)[-1] for name in inside})
     if targets == "all-linear":
+        if experts := [name for name, each in model.named_parameters() if "expert" in name and each.ndim > 2]:
+            raise UsageError(
+                f"the experts of {type(model).__name__} are no linear layers but one block of numbers "
+                f"({experts[0][prefix:].split('.', 1)[-1]}), which no adapter here reaches",
+                where="targets",
+                remedy="set targets=attention, which leaves the experts as they are, or method=full",
+            )
         chosen = inside
     elif targets == "attention":
         chosen = [name for name in inside if _ATTENTION.search(name[prefix:].rpartition(".")[0])]

@@ -102,6 +102,18 @@ def test_a_name_that_stands_for_nothing_lists_those_there_are(bases: dict[str, P
         with_method(load_model(run, load_tokenizer(run)), run)
 
 
+def test_experts_are_not_left_out_silently() -> None:
+    from transformers import AutoModelForCausalLM, MixtralConfig
+
+    small = {"vocab_size": 64, "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2}
+    model = AutoModelForCausalLM.from_config(
+        MixtralConfig(**small, num_attention_heads=2, num_key_value_heads=1, num_local_experts=4)
+    )
+    with pytest.raises(UsageError, match=r"experts\.\w+(?s:.*)targets=attention"):
+        chosen_layers(model, "all-linear")
+    assert set(short_names(model, chosen_layers(model, "attention"))) == QKVO
+
+
 def test_a_model_without_layers_is_an_error_for_people() -> None:
     from torch import nn
 
