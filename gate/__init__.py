@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from gate.verbs.check import check
     from gate.verbs.diff import diff
     from gate.verbs.fix import fix
-    from gate.verbs.release import export
     from gate.verbs.plan import plan
+    from gate.verbs.release import export
     from gate.verbs.snapshot import open_snapshot
     from gate.verbs.sql import sql
     from gate.verbs.train import train
