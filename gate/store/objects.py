@@ -262,7 +262,8 @@ def named(name: str) -> str:
 
 def find_store(start: Path) -> Path:
     """The `.gate` folder for data at `start`: `GATE_STORE`, else the nearest one upwards as far as the root of the
-    repository, else the one that would be made there, or at `start`."""
+    repository, else the one that would be made there. Outside of any repository that is in the working directory, where
+    the next command looks for it, if `start` lies in it; else at `start`."""
     if named := os.environ.get("GATE_STORE"):
         return Path(named).expanduser().absolute()
     here = start.resolve()
@@ -272,4 +273,5 @@ def find_store(start: Path) -> Path:
             return folder / ".gate"
         if os.path.lexists(folder / ".git"):
             return folder / ".gate"
-    return here / ".gate"
+    working = Path.cwd()
+    return (working if here.is_relative_to(working) else here) / ".gate"

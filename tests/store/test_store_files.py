@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from gate.errors import UsageError
-from gate.store.objects import Damaged, Store, StoreError, hash_file
+from gate.store.objects import Damaged, Store, StoreError, find_store, hash_file
 
 
 @pytest.fixture
@@ -272,3 +272,15 @@ def test_formats(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"no format\.json") as told:
         Store(store.root)
     assert told.value.remedy == "run `gate store migrate`"
+
+
+def test_outside_of_a_repository_it_is_where_commands_are_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, elsewhere = tmp_path / "work" / "data", tmp_path / "elsewhere"
+    data.mkdir(parents=True)
+    elsewhere.mkdir()
+    monkeypatch.delenv("GATE_STORE", raising=False)
+    monkeypatch.chdir(tmp_path / "work")
+    assert find_store(data) == find_store(Path()) == (tmp_path / "work" / ".gate").resolve()
+    assert find_store(elsewhere) == (elsewhere / ".gate").resolve()
+    Store.create(data / ".gate")
+    assert find_store(data) == (data / ".gate").resolve()  # one that is there is nearer
