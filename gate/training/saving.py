@@ -165,6 +165,9 @@ def _write_whole(model: PreTrainedModel, run: Run, folder: Path, weights: dict[s
     from transformers import GenerationConfig
 
     base, config = Path(run.base.path), model.config
+    if weights is not None:  # what is tied is gathered twice, and belongs into the file once
+        tied = getattr(model, "all_tied_weights_keys", None) or {}
+        weights = {name: weight for name, weight in weights.items() if name not in tied}
     used, generation = config.use_cache, getattr(model, "generation_config", None)
     try:
         config.use_cache = True  # it was off for training only

@@ -150,6 +150,17 @@ def test_on_a_full_disk_what_was_there_stays_and_nothing_half_written(
     assert [path.name for path in tmp_path.iterdir()] == ["candidate"]
 
 
+@pytest.mark.parametrize("kind", ["adapter", "whole"])
+def test_weights_that_were_gathered_from_several_devices(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    model, tokenizer, run = request.getfixturevalue(kind)
+    own = run.model_copy(update={"folder": str(tmp_path)})
+    gathered = {name: weight.detach().clone() for name, weight in model.state_dict().items()}
+    save_candidate(model, tokenizer, own, state=gathered)
+    assert hashed_files(own.candidate) == hashed_files(run.candidate)
+
+
 def test_a_second_candidate_replaces_the_first(adapter: Parts, tmp_path: Path) -> None:
     model, tokenizer, run = adapter
     own = run.model_copy(update={"folder": str(tmp_path)})
