@@ -33,8 +33,9 @@ _SHAPES: tuple[tuple[Part, re.Pattern[str]], ...] = (
     ("leftover", re.compile(r"(?:.*/)?\.[0-9a-f]{32}\.tmp|refs/[^/]+/\.[0-9]{6}\.json\.claim")),
 )
 _OWN = ("objects", "statements", "refs")
-_BESIDE = ("cache", ".gitignore")
-"""Of the top folder, and not the store's: what may be deleted at any time, and what git leaves out."""
+_BESIDE = ("cache", "runs", ".gitignore")
+"""Of the top folder, and not the store's: what may be deleted at any time, what training runs work in, and what git
+leaves out."""
 
 
 @dataclass(frozen=True, slots=True)

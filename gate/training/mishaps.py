@@ -87,11 +87,11 @@ class Ended:
 def why(ended: Ended) -> TrainingFailed:
     """What went wrong, in a sentence with its remedies."""
     history, log = ended.history, ended.folder / LOG
+    if history.end is not None and history.end.fields.get("reason") == "nan":
+        return _nan(ended)
     if history.error is not None:
         return _told(history)
     text = _tail(log, ended.log_start)
-    if history.end is not None and history.end.fields.get("reason") == "nan":
-        return _nan(ended)
     if _DEVICE_MEMORY.search(text):
         what = f"the device ran out of memory{_when(history)}"
         return _failed(ended, what, "device_memory", less_memory(ended))

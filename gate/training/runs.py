@@ -139,6 +139,8 @@ def new_run(store: Path, name: str | None, dataset: str, recipe: str) -> Path:
     runs = runs_folder(store)
     try:
         runs.mkdir(parents=True, exist_ok=True)
+        if not (runs / ".gitignore").exists():
+            (runs / ".gitignore").write_text("*\n", "utf-8")  # models and copies of rows are nothing for git
         if name is not None:
             folder = runs / named(name)
             try:
