@@ -9,6 +9,7 @@ from gate.training.events import Events
 from gate.training.run_file import Run
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from transformers import PreTrainedTokenizerBase, Trainer
 
     from gate.training.accounting import Account
@@ -21,9 +22,18 @@ def finish(run: Run, trainer: Trainer, tokenizer: PreTrainedTokenizerBase, accou
 
     state = trainer.state
     account.after_training(run, state)
+    weights = _gathered(trainer)
     if os.environ.get("RANK", "0") == "0":
-        save_candidate(trainer.accelerator.unwrap_model(trainer.model), tokenizer, run)
+        save_candidate(trainer.accelerator.unwrap_model(trainer.model), tokenizer, run, state=weights)
     events.say("stage", name="saved", device=_device(trainer))
+
+
+def _gathered(trainer: Trainer) -> dict[str, Tensor] | None:
+    """All weights, where devices share them among one another (every process has to ask); None where each has all."""
+    sharded = trainer.is_fsdp_enabled or (
+        trainer.is_deepspeed_enabled and trainer.accelerator.state.deepspeed_plugin.zero_stage == 3
+    )
+    return trainer.accelerator.get_state_dict(trainer.model_wrapped) if sharded else None
 
 
 def _device(trainer: Trainer) -> str:
