@@ -14,6 +14,7 @@ from gate.policy.settings import find_settings
 from gate.training import accelerate_files
 from gate.training.advice import outside_guides
 from gate.training.launch import script_for
+from gate.training.plan_rules import load_plan_rules
 from gate.training.recipe_files import FOLDER, is_file_name, load_recipe, meaning_of, recipe_names
 from gate.training.recipe_overview import Copied, Listed, Shown, Value
 
@@ -54,7 +55,7 @@ def show_recipe(name: Path_, overrides: Sequence[str] = (), *, start: Path | Non
         resolved=resolved,
         values=tuple(values),
         script=script_for(resolved.recipe.objective, folders).name,
-        advice=tuple(outside_guides(resolved.recipe)),
+        advice=tuple(outside_guides(resolved.recipe, rules=load_plan_rules(folders).settings)),
     )
 
 

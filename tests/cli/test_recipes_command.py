@@ -112,7 +112,7 @@ def test_text_that_looks_like_something_else_stays_text(gate: Run, tmp_path: Pat
 
 def test_show_tells_what_the_guides_say_against_it(gate: Run) -> None:
     printed = gate("recipes", "show", "lora", "--set", "lr=0.01").stdout
-    assert "# warning: lr 0.01 is outside of 1e-5 to 5e-4 (any method, G1 G5)" in printed
+    assert "# warning: lr 0.01 is outside the range of G3 (LoRA 1e-4 to 3e-4)" in printed
     assert "#   --set lr=3e-4" in printed
 
 
@@ -129,7 +129,7 @@ def test_show_for_programs(gate: Run) -> None:
     assert shown["origins"]["rank"].startswith("trainers/recipes/lora.yaml:")
     assert shown["origins"]["seed"] is None
     assert shown["script"] == "trainers/sft.py"
-    assert [each["key"] for each in shown["advice"]] == ["lr"]
+    assert [each["key"] for each in shown["advice"]] == ["lr", "batch"]
 
 
 def test_a_copy_is_found_first(gate: Run, tmp_path: Path) -> None:

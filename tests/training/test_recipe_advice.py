@@ -17,7 +17,8 @@ def advice(name: str, *flags: str, parameters: int | None = None, examples: int 
 
 
 def guides(ranges: Sequence[Range]) -> set[str]:
-    return {each.guide for each in ranges}
+    """Every guide alone: `G2, 7B` and `G1 G5` name one and two."""
+    return {word for each in ranges for word in each.guide.split(",")[0].split()}
 
 
 def test_a_rate_that_nobody_recommends() -> None:
@@ -25,7 +26,7 @@ def test_a_rate_that_nobody_recommends() -> None:
     assert found.agreed
     assert guides(found.outside) == {"G1", "G2", "G3", "G5"}
     assert found.message == (
-        "lr 0.01 is outside of 1e-5 to 5e-4 (any method, G1 G5), 1e-4 to 3e-4 (LoRA, G3), 1e-5 (LoRA, G2)"
+        "lr 0.01 is outside the range of G3 (LoRA 1e-4 to 3e-4), G2 (LoRA 1e-5), G1 G5 (any method 1e-5 to 5e-4)"
     )
     assert found.remedy.startswith("--set lr=3e-4")
 
@@ -47,7 +48,7 @@ def test_the_remedy_is_the_nearest_value_that_most_recommend(flag: str, says: st
 
 
 @pytest.mark.parametrize(
-    ("billions", "outside"), [(1, False), (2.6, False), (2.7, True), (7, True), (13, True), (70, True)]
+    ("billions", "outside"), [(1, False), (3.9, False), (4, True), (7, True), (13, True), (70, True)]
 )
 def test_full_fine_tuning_has_rates_by_size(billions: float, outside: bool) -> None:
     found = advice("full", "lr=2e-5", parameters=int(billions * 1e9))
@@ -56,13 +57,13 @@ def test_full_fine_tuning_has_rates_by_size(billions: float, outside: bool) -> N
 
 def test_by_size_adapters_are_not_judged_by_what_is_said_of_weights() -> None:
     found = advice("lora", "lr=2e-4", parameters=70 * 10**9)["lr"]
-    assert {each.of for each in found.outside} == {"LoRA"}
+    assert [each.said for each in found.outside] == ["LoRA 1e-5"]
 
 
 @pytest.mark.parametrize(
     ("examples", "epochs", "outside"),
     [(500, 5, False), (500, 3, True), (999, 10, False), (1_000, 4, False), (1_000, 5.5, True), (5_000, 2, False),
-     (10_000, 3, False), (10_001, 3, True), (10_001, 1, False), (None, 3, False)],
+     (9_999, 3, False), (10_000, 3, True), (10_001, 1, False), (None, 3, False)],
 )  # fmt: skip
 def test_epochs_go_by_the_number_of_examples(examples: int | None, epochs: float, outside: bool) -> None:
     found = advice("lora", f"epochs={epochs}", examples=examples)
@@ -96,7 +97,7 @@ def test_other_values_that_nobody_recommends(flags: list[str], key: str) -> None
 
 @pytest.mark.parametrize("flags", [["warmup=100"], ["weight_decay=0"], ["alpha=16"], ["alpha=64"], ["warmup=0.1"]])
 def test_ends_of_a_range_belong_to_it_and_steps_are_no_share(flags: list[str]) -> None:
-    assert set(advice("lora", *flags)) == {"lr"}
+    assert set(advice("lora", *flags)) == {"lr", "batch"}  # of which guides disagree
 
 
 def test_papers_stand_where_guides_are_silent() -> None:
@@ -108,4 +109,16 @@ def test_papers_stand_where_guides_are_silent() -> None:
 
 def test_what_nobody_recommends_comes_first() -> None:
     found = outside_guides(load_recipe("lora", Folders(), ["warmup=0.5"]).recipe)
-    assert [each.agreed for each in found] == [True, False]
+    assert [each.agreed for each in found] == [True, False, False]
+
+
+def test_a_teams_own_figures_take_the_guides_place() -> None:
+    from gate.training.advice import _shipped
+
+    settings = _shipped()
+    warmup = settings.warmup.model_copy(
+        update={"guides": [settings.warmup.guides[0].model_copy(update={"source": "ours", "low": 0.0, "high": 0.01})]}
+    )
+    found = outside_guides(load_recipe("lora", Folders()).recipe, rules=settings.model_copy(update={"warmup": warmup}))
+    (ours,) = [each for each in found if each.key == "warmup"]
+    assert (ours.agreed, ours.remedy) == (True, "--set warmup=0.01")
