@@ -104,6 +104,24 @@ def test_text_and_preferences_are_counted_as_they_are_read(tiny_base: Path, seal
     assert preferences.total > preferences.tokens.sum()  # both answers are read; the longer one is the length
 
 
+def test_special_tokens_are_added_to_plain_text_only(
+    tiny_base: Path, talks: Approved, seal: Callable[..., Approved], tmp_path: Path
+) -> None:
+    """A template writes them itself; the trainer adds none to what it wrote either."""
+    from tokenizers import Tokenizer, processors
+
+    base = tmp_path / "base"
+    shutil.copytree(tiny_base, base)
+    tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
+    tokenizer.post_processor = processors.TemplateProcessing(single="<|pad|> $A", special_tokens=[("<|pad|>", 0)])
+    tokenizer.save(str(base / "tokenizer.json"))
+    texts = seal([{"text": f"The lamp of harbour {at} is lit."} for at in range(12)], name="lamps")
+    plain, marked = (token_lengths(texts.opened, each).tokens for each in (tiny_base, base))
+    assert (marked == plain + 1).all()
+    same, still = (token_lengths(talks.opened, each).tokens for each in (tiny_base, base))
+    assert (same == still).all()
+
+
 def test_a_template_that_fails_is_said_and_not_believed(tiny_base: Path, talks: Approved) -> None:
     refusing = "{% if tools %}{{ raise_exception('no tools here') }}{% endif %}{{ messages[0].content }}"
     found = token_lengths(talks.opened, tiny_base, refusing)

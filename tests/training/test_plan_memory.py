@@ -214,8 +214,11 @@ def test_mixed_precision_takes_18_bytes_a_parameter() -> None:
 def test_nf4_takes_half_a_byte_a_weight_and_its_constants_an_eighth_of_a_bit() -> None:
     """Dettmers et al. 2023, sec. 3: constants of 0.5 bits a parameter become 0.127 when they are quantised too."""
     shape = shaped(facts(), {})
+    rest = shape.facts.parameters - shape.quantisable  # the embedding, the head and norms stay in 16 bits
     once = memory(shape, recipe(method="qlora", quantisation="nf4", double_quantisation=False), 8).peak.parts
     twice = memory(shape, recipe(method="qlora", quantisation="nf4"), 8).peak.parts
+    adapter = 4 * trainable(shape, recipe(method="qlora", quantisation="nf4"))
+    assert once["weights"] == shape.quantisable / 2 + 2 * rest + adapter
     assert once["quantisation constants"] * 8 / shape.quantisable == pytest.approx(0.5, rel=0.01)
     assert twice["quantisation constants"] * 8 / shape.quantisable == pytest.approx(0.127, rel=0.01)
 
