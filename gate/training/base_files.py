@@ -14,10 +14,11 @@ from pathlib import Path
 from gate.errors import InputError, UsageError
 from gate.store.files import hash_file
 from gate.training.base_facts import LARGEST_CONFIG, BaseFacts, facts_of
+from gate.training.base_vocabulary import check_vocabulary
 from gate.training.hub import SMALL, fetch, hub_id, is_offline
 from gate.training.model_files import model_digest
 from gate.training.run_file import BaseModelUse
-from gate.training.weights import INDEX, SINGLE, BadWeights, StoredTensor, read_json, read_weights, weight_files
+from gate.training.weights import INDEX, SINGLE, read_json, read_weights, weight_files
 
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".h5", ".msgpack", ".ot")
 _ALLOWED = re.compile(r"(?P<name>.+)@(?P<digest>[0-9a-f]{64})")
@@ -55,7 +56,7 @@ def check_base(
     code = _code_of(folder, config)
     facts = _check_config(folder, config)
     weights = read_weights(folder)
-    _check_vocabulary(folder, facts, weights)
+    check_vocabulary(folder, facts, weights)
     files = base_hashes(folder, code=bool(code))
     digest = model_digest(files)
     if code and (name, digest) not in allowed:
@@ -245,67 +246,3 @@ def _check_config(folder: Path, config: Mapping[str, object]) -> BaseFacts:
 
 
 _PLAIN = f"name the weights {SINGLE}, and take the key out of config.json"
-
-FEWEST = 0.9
-"""Of an embedding's rows, the share that its own tokenizer uses at least: embeddings are padded to a multiple of 64 to
-1,024 (of some 50,000 rows and more), and no published model that is known here leaves more than 3 % of them unused."""
-
-
-def _check_vocabulary(folder: Path, facts: BaseFacts, weights: Mapping[str, StoredTensor]) -> None:
-    """Whether weights, configuration and tokenizer belong together, as far as their sizes can tell."""
-    where = str(folder)
-    if facts.quantised is None and not any(each.shape[:1] == (facts.vocabulary,) for each in weights.values()):
-        raise BadWeights(
-            f"config.json says that the vocabulary has {facts.vocabulary:,} tokens, and no embedding in the weights "
-            "has as many rows",
-            where=where,
-            remedy="config.json belongs to another model: get both from one place",
-        )
-    count = _tokens(folder)
-    if count is None:
-        return
-    if count > facts.vocabulary:
-        raise InputError(
-            f"the tokenizer has {count:,} tokens, and the embedding only {facts.vocabulary:,} rows",
-            where=where,
-            remedy="use the tokenizer that the model came with; where tokens were added, save the model after "
-            "resize_token_embeddings()",
-        )
-    if count < FEWEST * facts.vocabulary:
-        raise InputError(
-            f"the tokenizer has {count:,} tokens, and the embedding {facts.vocabulary:,} rows: it is another model's",
-            where=where,
-            remedy="use the tokenizer that the model came with",
-        )
-
-
-def _tokens(folder: Path) -> int | None:
-    """One more than the largest id of a folder's tokenizer; None where only loading it would tell.
-
-    Raises:
-        InputError: there is no tokenizer, or it is damaged.
-    """
-    path = folder / "tokenizer.json"
-    if not path.is_file():
-        slow = ("vocab.json", "vocab.txt", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "tekken.json")
-        if any((folder / each).is_file() for each in slow) or list(folder.glob("*.tiktoken")):
-            return None
-        raise InputError(
-            "it has no tokenizer (tokenizer.json, tokenizer.model, or vocab.json and merges.txt)",
-            where=str(folder),
-            remedy="copy the tokenizer's files of this very model beside its weights",
-        )
-    said = read_json(path, 256 << 20)
-    model, added = said.get("model"), said.get("added_tokens")
-    vocabulary = model.get("vocab") if isinstance(model, dict) else None
-    ids: list[object] = [-1]
-    if isinstance(vocabulary, dict):
-        ids += vocabulary.values()
-    elif isinstance(vocabulary, list):  # Unigram: the id is the place
-        ids.append(len(vocabulary) - 1)
-    if isinstance(added, list):
-        ids += [each.get("id") for each in added if isinstance(each, dict)]
-    largest = max((each for each in ids if type(each) is int), default=-1)
-    if largest < 0:
-        raise InputError("it holds no vocabulary", where=str(path), remedy="copy or download the model again")
-    return largest + 1

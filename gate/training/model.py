@@ -132,13 +132,15 @@ def load_model(
             new_head=kind != "causal",
         )
     )
-    rows = model.get_input_embeddings().num_embeddings
-    if len(tokenizer) > rows:
-        raise UsageError(
-            f"the tokenizer has {len(tokenizer):,} tokens, and the model's embedding {rows:,} rows",
-            where=run.base.name,
-            remedy="use the tokenizer that the model came with",
-        )
+    rows, added = model.get_input_embeddings().num_embeddings, tokenizer.get_added_vocab()
+    spoken = (*tokenizer.special_tokens_map.values(), tokenizer.chat_template or "")
+    for token, number in tokenizer.get_vocab().items():  # one that nothing says does no harm
+        if number >= rows and (token not in added or any(token in each for each in spoken if isinstance(each, str))):
+            raise UsageError(
+                f"the model's embedding has {rows:,} rows, and none for {token!r}, which is number {number:,}",
+                where=run.base.name,
+                remedy="use the tokenizer that the model came with",
+            )
     model.config.use_cache = False  # nothing is generated while it learns; generate() asks for the cache itself
     return model
 

@@ -172,9 +172,26 @@ def _text(name: str, content: str) -> Callable[[Path], None]:
     return write
 
 
-def _more_tokens(base: Path) -> None:
+def _add_token(base: Path) -> None:
     said = json.loads((base / "tokenizer.json").read_bytes())
     said["added_tokens"].append({**said["added_tokens"][0], "id": 1024, "content": "<|new|>"})
+    (base / "tokenizer.json").write_text(json.dumps(said), "utf-8")
+
+
+def _new_token_ends(base: Path) -> None:
+    _add_token(base)
+    edit(base / "tokenizer_config.json", eos_token="<|new|>")
+
+
+def _new_token_in_template(base: Path) -> None:
+    _add_token(base)
+    with (base / "chat_template.jinja").open("a", encoding="utf-8") as file:
+        file.write("<|new|>")
+
+
+def _longer_vocabulary(base: Path) -> None:
+    said = json.loads((base / "tokenizer.json").read_bytes())
+    said["model"]["vocab"]["quite-new"] = 1024
     (base / "tokenizer.json").write_text(json.dumps(said), "utf-8")
 
 
@@ -216,7 +233,9 @@ def _fewer_tokens(base: Path) -> None:
         ),
         pytest.param(_without("tokenizer.json"), "it has no tokenizer", id="no tokenizer"),
         pytest.param(_text("tokenizer.json", "{}"), "it holds no vocabulary", id="an empty tokenizer"),
-        pytest.param(_more_tokens, "1,025 tokens, and the embedding only 1,024 rows", id="more tokens than rows"),
+        pytest.param(_longer_vocabulary, "1,025 tokens, and the embedding only 1,024 rows", id="more tokens than rows"),
+        pytest.param(_new_token_ends, r"there is none for '<\|new\|>'.*resize_token", id="no row for the end token"),
+        pytest.param(_new_token_in_template, r"there is none for '<\|new\|>'", id="no row for a token of the template"),
         pytest.param(_fewer_tokens, "500 tokens.*another model's", id="another model's tokenizer"),
     ],
 )
@@ -225,6 +244,12 @@ def test_refused(damage: Callable[[Path], None], says: str, base: Path) -> None:
     with pytest.raises(InputError, match=re.compile(says, re.DOTALL)) as caught:
         check_base(str(base))
     assert caught.value.where
+
+
+def test_an_added_token_that_nothing_says_needs_no_row(base: Path) -> None:
+    """As in Gemma 3: a token for pictures, in the tokenizer of sizes that see none."""
+    _add_token(base)
+    check_base(str(base))
 
 
 def test_a_header_of_noise_is_an_error_for_people(base: Path) -> None:
