@@ -51,6 +51,16 @@ def check_base(
     """
     allowed = [_read_allowance(each) for each in allow_code]
     folder, revision = _found(name, is_offline() if offline is None else offline)
+    try:
+        return _checked(name, folder, revision, allowed, template)
+    except OSError as error:
+        what = f"it cannot be read ({(error.strerror or 'refused').lower()})"
+        raise InputError(what, where=str(error.filename or name)) from None
+
+
+def _checked(
+    name: str, folder: Path, revision: str | None, allowed: Sequence[tuple[str, str]], template: str | None
+) -> BaseModelUse:
     _check_kind(folder, name)
     config = read_json(folder / "config.json", LARGEST_CONFIG)
     code = _code_of(folder, config)

@@ -278,6 +278,15 @@ def test_a_file_is_no_base(base: Path) -> None:
         check_base(str(base / "model-q4.gguf"))
 
 
+def test_a_file_that_is_a_folder_or_leads_nowhere(base: Path) -> None:
+    (base / "vocab.json").symlink_to(base / "nowhere.json")  # no file, and so none of the base's
+    check_base(str(base))
+    (base / "model.safetensors").unlink()
+    (base / "model.safetensors").mkdir()
+    with pytest.raises(InputError, match=r"model\.safetensors"):
+        check_base(str(base))
+
+
 # --- A base's own Python ---
 
 
