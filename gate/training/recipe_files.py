@@ -14,15 +14,16 @@ from hashlib import sha256
 from pathlib import Path
 
 import orjson
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from gate.errors import PolicyError
 from gate.folders import Folders
 from gate.policy.invalid import Location, nearest, place_of, policy_error
 from gate.policy.load import is_file_name
 from gate.policy.model import Place
-from gate.policy.yaml_file import YamlFile, parse_yaml, read_yaml
-from gate.training.recipe import Ewc, Monitor, Recipe, Replay
+from gate.policy.yaml_file import YamlFile, read_yaml
+from gate.training.recipe import Recipe
+from gate.training.recipe_flags import EXTENDS, NESTED, PARTS, Flag, parsed_flag
 from gate.training.recipe_keys import known, needed, problems
 
 __all__ = [
@@ -38,7 +39,6 @@ __all__ = [
 ]
 
 FOLDER = "trainers/recipes"
-EXTENDS = "extends"
 FOREIGN: Mapping[str, str] = {
     "learning_rate": "lr",
     "num_train_epochs": "epochs",
@@ -85,19 +85,8 @@ FOREIGN: Mapping[str, str] = {
 }
 """Names that other trainers give to our keys, for the error that a person gets who writes one of them."""
 
-_PARTS: Mapping[str, type[BaseModel]] = {"replay": Replay, "ewc": Ewc, "monitor": Monitor}
-_NESTED = (*_PARTS, "mixture")
 _MOST_FILES = 100  # a guard against parents that double at every level, as for policies
 _NAME = re.compile(r"[\w.-]+")
-_SET = re.compile(r"\s*([A-Za-z_]\w*)(?:\.([^=]*?))?\s*=(.*)", re.DOTALL)
-
-
-@dataclass(frozen=True, slots=True)
-class Flag(Place):
-    """A value that was given on the command line; `file` is what was typed."""
-
-    def __str__(self) -> str:
-        return f"--set {self.file}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +143,7 @@ def load_recipe(
     path = reading.locate(name_or_path, Path(), (), None)
     layer = reading.layer(path, ())
     for text in overrides:
-        layer.overlay(*_flag(text))
+        layer.overlay(*parsed_flag(text))
     recipe = _validated(layer.values, layer.places)
     for problem in problems(recipe, layer.written()):
         places = [layer.places[key] for key in (problem.key, *problem.others) if key in layer.places]
@@ -191,7 +180,7 @@ class _Layer:
         """Put values on top: mappings key by key, all else as a whole; null takes away what is there."""
         for key, value in values.items():
             old = self.values.get(key)
-            if key in _NESTED and isinstance(value, dict) and isinstance(old, dict):
+            if key in NESTED and isinstance(value, dict) and isinstance(old, dict):
                 for inner, each in value.items():
                     self._put(old, inner, each, f"{key}.{inner}", places)
                 self.places[key] = places[key]
@@ -291,46 +280,6 @@ def _parents(content: YamlFile) -> list[tuple[str, Place]]:
     return [(each, content.places.get(f"{EXTENDS}.{at}") or content.places[EXTENDS]) for at, each in enumerate(parents)]
 
 
-def _flag(text: str) -> tuple[dict[str, object], dict[str, Place]]:
-    """What `--set key=value` says, as a layer of its own."""
-    place = Flag(text if len(text) <= 80 else text[:80] + "…", 0)
-    match = _SET.fullmatch(text)
-    if match is None:
-        raise PolicyError("not `key=value`", where=str(place), remedy="write, for instance, --set lr=2e-4")
-    key, inner, value = match[1], match[2], match[3]
-    if key == EXTENDS:
-        raise PolicyError("extends: a key of files", where=str(place), remedy="name the other recipe: --recipe NAME")
-    if inner is not None and (key not in _NESTED or not inner.strip()):
-        raise PolicyError(
-            f"{key}.{inner}: there is no such key",
-            where=str(place),
-            remedy=f"`.` leads into {', '.join(_NESTED)} only",
-        )
-    if inner is not None and key in _PARTS and inner not in _PARTS[key].model_fields:
-        hint = nearest(inner, _PARTS[key].model_fields, "the keys here are")
-        raise PolicyError(f"{key}.{inner}: there is no such key", where=str(place), remedy=hint)
-    if not value.strip():  # an empty variable of the shell, say
-        hint = f"write one; {key}=null takes away what a file says"
-        raise PolicyError(f"{key}: has no value", where=str(place), remedy=hint)
-    try:
-        content = parse_yaml(f"value: {value}".encode("utf-8", "surrogateescape"), "--set")
-    except PolicyError as error:
-        what = re.sub(r"^value\b", key, error.what)
-        remedy = None if error.what.startswith("not YAML") else error.remedy
-        raise PolicyError(
-            what, where=str(place), remedy=remedy or "a value is YAML: quote text that holds `: `"
-        ) from None
-    if set(content.values) != {"value"}:
-        raise PolicyError("more than one value", where=str(place), remedy="give each key a --set of its own")
-    read = content.values["value"]
-    if inner is None:
-        under: dict[str, Place] = {each.replace("value", key, 1): place for each in content.places}
-        return {key: read}, under
-    dotted_key = f"{key}.{inner}"
-    under = {each.replace("value", dotted_key, 1): place for each in content.places}
-    return {key: {inner: read}}, {key: place, **under}
-
-
 def _validated(values: Mapping[str, object], places: Mapping[str, Place]) -> Recipe:
     _says_something(values, places)
     try:
@@ -359,12 +308,12 @@ def _says_something(values: Mapping[str, object], places: Mapping[str, Place]) -
 
 def _valid_at(location: Location) -> Collection[str]:
     around = str(location[0]) if len(location) > 1 else ""
-    return list(_PARTS[around].model_fields) if around in _PARTS else [*Recipe.model_fields, EXTENDS]
+    return list(PARTS[around].model_fields) if around in PARTS else [*Recipe.model_fields, EXTENDS]
 
 
 def meaning_of(key: str) -> str | None:
-    """The first sentence of what a key means."""
+    """What a key means, in a line; of a key inside a value that has no keys of its own, what the value means."""
     top, _, inner = key.partition(".")
-    form: type[BaseModel] = _PARTS.get(top, Recipe) if inner else Recipe
-    found = form.model_fields.get(inner.partition(".")[0] or top)
+    form = PARTS.get(top, Recipe) if inner else Recipe
+    found = form.model_fields.get(inner.partition(".")[0]) or Recipe.model_fields.get(top)
     return " ".join(found.description.split()) if found is not None and found.description else None

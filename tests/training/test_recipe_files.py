@@ -153,7 +153,7 @@ def test_another_trainers_name_for_a_key_is_told_as_ours(foreign: str) -> None:
         ("replay.shares=0.1", "replay.shares: there is no such key"),
         ("replay.share=0.1", "replay.snapshot: missing"),
         ("mixture.a=0", "greater than 0"),
-        ("mixture.a=-1", "greater than 0"),
+        ("mixture.a=-1", "Several snapshots and their weights"),
         ("batch=10", "cannot be reached by accumulating 4"),
         ("device_batch=5", "cannot be reached by accumulating 5"),
         ("warmup=1.5", "neither a share"),
