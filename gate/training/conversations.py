@@ -9,6 +9,7 @@ something else without anybody noticing.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -30,7 +31,7 @@ def rendered(row: Row, template: Template) -> Rendered:
     """A chat example as text and the assistant's turns in it.
 
     Raises:
-        TemplateError: the template fails on it, or does not say where the turns are.
+        TemplateError: the template fails on it, leaves a message out, or does not say where the turns are.
     """
     messages, tools = template_messages(row.messages, row), tools_of(row)
     try:
@@ -48,24 +49,30 @@ def prompt_text(messages: Sequence[Message], row: Row, template: Template) -> st
     """A conversation up to an answer, ending with the generation prompt.
 
     Raises:
-        TemplateError: the template fails on it.
+        TemplateError: the template fails on it, or leaves a message out.
     """
     try:
-        return template.render(template_messages(messages, row), tools_of(row), prompt=True)
+        made = template_messages(messages, row)
+        text = template.render(made, tools_of(row), prompt=True)
     except TemplateRefusal as refusal:
         raise _refused(row, refusal) from None
+    _check_nothing_left_out(made, text, row)
+    return text
 
 
 def whole_text(messages: Sequence[Message], row: Row, template: Template) -> str:
     """A conversation that ends with an answer.
 
     Raises:
-        TemplateError: the template fails on it.
+        TemplateError: the template fails on it, or leaves a message out.
     """
     try:
-        return template.render(template_messages(messages, row), tools_of(row))
+        made = template_messages(messages, row)
+        text = template.render(made, tools_of(row))
     except TemplateRefusal as refusal:
         raise _refused(row, refusal) from None
+    _check_nothing_left_out(made, text, row)
+    return text
 
 
 def template_messages(messages: Sequence[Message], row: Row) -> list[dict[str, Json]]:
@@ -98,15 +105,41 @@ def _located(messages: list[dict[str, Json]], tools: list[Json] | None, template
     turns = [at for at, message in enumerate(messages) if message["role"] == "assistant"]
     if template.marks:
         text, spans = template.marked(messages, tools)
-        if len(spans) < len(turns) or any(start >= end for start, end in spans):
+        if len(spans) < len(turns):
             raise TemplateError(
                 f"the template marks {len(spans)} of its {len(turns)} answers as generated",
                 where=f"row {row.id[:12]}",
                 remedy="put {% generation %} around what the assistant writes in every turn, tool calls too",
             )
+        _check_nothing_left_out(messages, text, row)
         return Rendered(text, tuple(spans))
     text = template.render(messages, tools)
+    _check_nothing_left_out(messages, text, row)
     return Rendered(text, tuple(_turn(at, text, messages, tools, template, row) for at in turns))
+
+
+def _check_nothing_left_out(messages: list[dict[str, Json]], text: str, row: Row) -> None:
+    """That something of every message is in the text: a template may pass over a role, or over content that is no list
+    of parts, without a word.
+
+    Raises:
+        TemplateError: a message is missing.
+    """
+    for number, message in enumerate(messages, start=1):
+        content = str(message["content"])
+        if content in text:
+            continue
+        # Templates trim, escape, and take thoughts out of earlier turns; they do not take words apart.
+        words = _WORD.findall(content.rpartition("</think>")[2])
+        if words and max(words, key=len) not in text:
+            raise TemplateError(
+                f"the template leaves out message {number} ({message['role']}), or writes other words for it",
+                where=f"row {row.id[:12]}",
+                remedy="name a template that writes it (--chat-template FILE), or mend the data and admit it anew",
+            )
+
+
+_WORD = re.compile(r"[A-Za-z0-9]+")
 
 
 def _turn(
@@ -117,7 +150,7 @@ def _turn(
     if not text.startswith(head) or len(head) >= len(text):
         raise _unlocatable(at, row)
     if at == len(messages) - 1:
-        return len(head), len(text)
+        return len(head), _without_closing(text, messages, tools, template)
     until = template.render(messages[: at + 1], tools)
     if text.startswith(until) and len(until) > len(head):
         return len(head), len(until)
@@ -132,6 +165,22 @@ def _turn(
     return len(head), after + max(map(len, ends))
 
 
+def _without_closing(text: str, messages: list[dict[str, Json]], tools: list[Json] | None, template: Template) -> int:
+    """Where the last turn ends: a template may put something behind the whole conversation (an end of text, say) that
+    is not there when the conversation goes on."""
+    shape = template.digest, tuple(str(message["role"]) for message in messages), bool(tools)
+    if shape not in _CLOSED or _CLOSED[shape]:
+        going_on = template.render(messages, tools, prompt=True)
+        _CLOSED[shape] = not going_on.startswith(text)
+        if _CLOSED[shape]:
+            return next(at for at, pair in enumerate(zip(text, going_on, strict=False)) if pair[0] != pair[1])
+    return len(text)
+
+
+_CLOSED: dict[tuple[str, tuple[str, ...], bool], bool] = {}
+"""Whether a template puts something behind conversations of a shape (the digest, the roles, with tools or without)."""
+
+
 def _strings(template: Template) -> list[str]:
     tokens = [each for value in template.special.values() for each in ([value] if isinstance(value, str) else value)]
     return [token for token in tokens if token]
@@ -139,10 +188,11 @@ def _strings(template: Template) -> list[str]:
 
 def _unlocatable(at: int, row: Row) -> TemplateError:
     return TemplateError(
-        f"the template writes the messages before answer {at + 1} in another way than in the whole conversation, so "
+        f"the template writes what comes before message {at + 1} in another way than in the whole conversation, so "
         "that nobody can say which tokens the assistant wrote",
         where=f"row {row.id[:12]}",
-        remedy="name a template that marks them with {% generation %} … {% endgeneration %} (--chat-template FILE)",
+        remedy="name a template that marks them with {% generation %} … {% endgeneration %} (--chat-template FILE); "
+        "trl brings some for well-known models (chat_templates/*_training.jinja in its package)",
     )
 
 

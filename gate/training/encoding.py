@@ -59,7 +59,7 @@ def encoded(
     Args:
         spans: of each text the characters (from, to) of what the assistant wrote, in order.
         names: of each text the row's id, for messages to people.
-        marked: the template said itself what is generated: nothing is taken off at the end of a span.
+        marked: the template said itself what is generated; the end of the turn may stand right behind that.
 
     Raises:
         TemplateError: a turn has no end-of-turn token, or its text cannot be told apart from what stands before it.
@@ -77,8 +77,8 @@ def encoded(
                 ids, stretches = _in_pieces(text, its_spans, name, tokenizer)
             else:
                 ids, stretches = encoding.ids, [each for each in found if each is not None]
-            learned = tuple(turns.ended(ids, stretch, name) for stretch in stretches)
-            made.append(Encoded(np.array(ids, np.int32), learned))
+            learned = [turns.ended(ids, stretch, name) for stretch in stretches]
+            made.append(Encoded(np.array(ids, np.int32), _joined(learned)))
     return made
 
 
@@ -107,15 +107,17 @@ def encodings_of(texts: list[str], tokenizer: PreTrainedTokenizerBase, *, specia
 
 def _tokens_of(encoding: _Encoding, span: tuple[int, int]) -> tuple[int, int] | None:
     """The tokens of some characters; None where the first of them also stands for a character before."""
-    start, last = encoding.char_to_token(span[0]), encoding.char_to_token(span[1] - 1)
-    if start is None or last is None:
+    start = encoding.char_to_token(span[0])
+    first = None if start is None else encoding.token_to_chars(start)
+    if start is None or first is None or first[0] != span[0]:
         return None
-    first = encoding.token_to_chars(start)
-    if first is None or first[0] != span[0]:
+    if span[0] == span[1]:
+        return start, start  # no word at all
+    end = encoding.char_to_token(span[1] - 1)
+    if end is None:
         return None
-    end = last + 1
-    while (following := encoding.token_to_chars(end)) is not None and following[0] < span[1]:
-        end += 1  # a character of several tokens
+    while (each := encoding.token_to_chars(end)) is not None and each[0] < span[1] >= each[1]:
+        end += 1  # the last character may be of several tokens; one that reaches beyond it is not the assistant's
     return start, end
 
 
@@ -141,33 +143,45 @@ def _in_pieces(
     return ids, stretches
 
 
+def _joined(stretches: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """Stretches in order, those that touch made one."""
+    made: list[tuple[int, int]] = []
+    for start, end in sorted(stretches):
+        if made and start < made[-1][1]:
+            made[-1] = made[-1][0], max(made[-1][1], end)
+        else:
+            made.append((start, end))
+    return tuple(made)
+
+
 class _Turns:
     """Finds where turns end."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, marked: bool) -> None:
         control = {at for at, token in tokenizer.added_tokens_decoder.items() if token.special}
-        self._ends = frozenset(tokenizer.all_special_ids) | control
+        self._ends = control | {at for at in tokenizer.all_special_ids if at is not None}
+        self._eos = tokenizer.eos_token_id
         self._marked, self._tokenizer = marked, tokenizer
         self._blank: dict[tuple[int, ...], bool] = {(): True}
 
     def ended(self, ids: list[int], stretch: tuple[int, int], name: str) -> tuple[int, int]:
         """A turn's tokens up to its end-of-turn token: the last special one, with nothing but white space behind it."""
         start, last = stretch
-        if self._marked:
-            if ids[last - 1] in self._ends:
-                return stretch
-            if last < len(ids) and ids[last] in self._ends:
-                return start, last + 1  # it marks the content alone: its end is learned as well
+        follows = ids[last] if self._marked and last < len(ids) else None
+        if follows is not None and follows == self._eos != ids[last - 1]:
+            return start, last + 1  # it marks the words alone: their end is learned as well
         end = last
         while end > start and ids[end - 1] not in self._ends:
             end -= 1
-        if end == start or not self._is_blank(tuple(ids[end:last])):
-            raise TemplateError(
-                "the template ends the assistant's turn with no special token, so the model would never learn to stop",
-                where=f"row {name[:12]}",
-                remedy="name a template that puts {{ eos_token }} behind each answer (--chat-template FILE)",
-            )
-        return (start, last) if self._marked else (start, end)
+        if end > start and self._is_blank(tuple(ids[end:last])):
+            return start, end
+        if follows is not None and follows in self._ends:
+            return start, last + 1
+        raise TemplateError(
+            "the template ends the assistant's turn with no special token, so the model would never learn to stop",
+            where=f"row {name[:12]}",
+            remedy="name a template that puts {{ eos_token }} behind each answer (--chat-template FILE)",
+        )
 
     def _is_blank(self, ids: tuple[int, ...]) -> bool:
         if ids not in self._blank:

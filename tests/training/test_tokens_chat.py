@@ -126,7 +126,7 @@ def test_a_template_that_writes_earlier_turns_in_another_way(tokenizer: Any, tin
 
 
 @pytest.mark.parametrize(
-    "template", [COUNTING, THOUGHTFUL.replace("{{ message.content }}", "{{ message.content | upper }}")]
+    "template", [COUNTING, TEMPLATE.replace("<|end|>", "{% if not loop.last %}!{% endif %}<|end|>")]
 )
 def test_a_template_whose_prefixes_are_none_is_refused(
     template: str, tokenizer: Any, tiny_base: Path, tmp_path: Path
@@ -196,6 +196,17 @@ def test_a_template_that_refuses_a_role_names_the_row_and_the_roles(
     with pytest.raises(TemplateError, match=r"\(system user assistant\): no system, please") as caught:
         made([one := row(turns)], tokenizer, tiny_base, tmp_path / "run", strict)
     assert one.id[:12] in str(caught.value)
+
+
+def test_a_template_that_passes_over_a_role_is_refused(tokenizer: Any, tiny_base: Path, tmp_path: Path) -> None:
+    deaf = TEMPLATE.replace(
+        "{% for message in messages %}", "{% for message in messages if message.role != 'system' %}"
+    )
+    turns = chat(("system", "be brief"), ("user", "one"), ("assistant", "two"))
+    with pytest.raises(TemplateError, match=r"leaves out message 1 \(system\)"):
+        made([row(turns)], tokenizer, tiny_base, tmp_path / "run", deaf)
+    tokens = made([row(turns[1:])], tokenizer, tiny_base, tmp_path / "other", deaf)
+    assert learned(tokens, tokenizer) == ["two<|end|>"]
 
 
 def test_a_base_without_a_template_needs_one_named(tokenizer: Any, tiny_base: Path, tmp_path: Path) -> None:
