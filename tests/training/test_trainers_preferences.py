@@ -3,11 +3,18 @@ good."""
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from gate.errors import UsageError
+from gate.training.events import Events
+from gate.training.model import load_tokenizer
+from gate.training.model_files import hashed_files, model_digest
+from gate.training.preference_models import judge_of
 from tests.training.made import Approved, run_of
 from tests.training.scripts import Finished, train
 from tests.training.tasks import judged, pairs
@@ -49,6 +56,7 @@ def test_what_is_preferred_becomes_likelier(
     assert losses[-1] < losses[0]
     (figures,) = finished.accounting["snapshots"]
     assert (figures["rows"], figures["trained"], figures["unseen"]) == (120, 120, 0)
+    assert not list(finished.run.place.rglob("ref")), "trl's copy of the adapter is not kept"
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +78,50 @@ def test_answers_come_to_score_better(
     more = {"generations": 4, "batch": 32, "device_batch": 32, "max_new_tokens": 4}
     finished = train(run_of(tmp_path / "run", tiny_base, preferred, **(QUICK | keys | more)))
     rewards = finished.figures("reward")
+    (told,) = [fields for fields in finished.of("stage") if fields["name"] == "reward_model"]
+    assert told["digest"] == model_digest(hashed_files(judge.run.candidate))
     assert rewards[-1] > rewards[0] + 1
     (figures,) = finished.accounting["snapshots"]
     assert (figures["rows"], figures["trained"], figures["unseen"]) == (120, 120, 0)
+
+
+def test_a_reward_model_reads_the_very_tokens_that_were_drawn(
+    tmp_path: Path, tiny_base: Path, preferred: Approved, judge: Finished
+) -> None:
+    run = run_of(
+        tmp_path / "run", tiny_base, preferred, objective="rloo", reward_model=str(judge.run.candidate), device_batch=2
+    )
+    tokenizer = load_tokenizer(run)
+    score = judge_of(run, tokenizer, Events(run.place))
+    prompt = [{"role": "user", "content": "What is 23 plus 31?"}]
+    drawn = [[*tokenizer.encode("12"), tokenizer.eos_token_id], tokenizer.encode("12"), tokenizer.encode("33 33 33")]
+    answers = [[{"role": "assistant", "content": tokenizer.decode(ids)}] for ids in drawn]
+    together = score(prompts=[prompt] * 3, completions=answers, completion_ids=drawn)
+    alone = [
+        score(prompts=[prompt], completions=[answer], completion_ids=[ids])[0]
+        for answer, ids in zip(answers, drawn, strict=True)
+    ]
+    assert together == pytest.approx(alone, rel=1e-4)  # whatever it is padded with
+    assert together[0] != pytest.approx(together[1], rel=1e-3), "one that was cut off looks cut off"
+
+
+def test_what_gives_no_score_judges_nothing(
+    tmp_path: Path, tiny_base: Path, preferred: Approved, judge: Finished
+) -> None:
+    def asked(folder: Path | str) -> None:
+        run = run_of(tmp_path / "run", tiny_base, preferred, objective="rloo", reward_model=str(folder))
+        judge_of(run, load_tokenizer(run), Events(run.place))
+
+    with pytest.raises(UsageError, match="there is no reward model"):
+        asked(tmp_path / "nothing")
+    with pytest.raises(UsageError, match=r"cannot be loaded|not in its files"):
+        asked(tiny_base)
+    unsafe = shutil.copytree(judge.run.candidate, tmp_path / "unsafe")
+    (unsafe / "model.safetensors").rename(unsafe / "pytorch_model.bin")
+    with pytest.raises(UsageError, match="cannot be loaded"):
+        asked(unsafe)
+    words = shutil.copytree(judge.run.candidate, tmp_path / "words")
+    said = json.loads((words / "gate.json").read_text())
+    (words / "gate.json").write_text(json.dumps(said | {"kind": "causal"}))
+    with pytest.raises(UsageError, match="gives no score"):
+        asked(words)
