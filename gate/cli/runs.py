@@ -15,6 +15,7 @@ Examples:
   gate runs ls
   gate runs show support-desk-lora-1
   gate runs compare support-desk-lora-1 support-desk-lora-2
+  gate runs show support-desk-lora-1 --output html=run.html
   gate runs show support-desk-lora-1 --output json | jq '.curves[].loss'
 
 \b
@@ -52,7 +53,14 @@ def ls(store: Path | None, output: str) -> int:
 @command.command("show")
 @click.argument("run")
 @store_option
-@output_option("text")
+@click.option(
+    "--output",
+    "-o",
+    default="text",
+    show_default=True,
+    metavar="text|json|html[=PATH]",
+    help="For people, for programs, or as one HTML page with curves (RUN.html where no path is given).",
+)
 def show(run: str, store: Path | None, output: str) -> int:
     """Show a run: what it was told, its curves, samples, warning signs, books and record."""
     from rich.console import Console
@@ -60,9 +68,25 @@ def show(run: str, store: Path | None, output: str) -> int:
     from gate.reporting.runs_terminal import render_run, run_json
     from gate.verbs.runs import show_run
 
+    form, _, path = output.partition("=")
+    if form not in ("text", "json", "html") or (form != "html" and path):
+        raise click.BadParameter(f"{output[:100]!r} is none of text, json, html, html=PATH", param_hint="--output")
     found = show_run(run, store)
-    if output == "json":
+    if form == "json":
         sys.stdout.buffer.write(run_json(found))
+    elif form == "html":
+        from gate.folders import Folders
+        from gate.policy.settings import find_settings
+        from gate.reporting.outputs import replace_file
+        from gate.reporting.run_page import Told, to_run_html
+
+        told = Told(
+            found.run, found.folder.state, found.folder.stands, found.history, found.accounting, found.preview,
+            found.recipe, found.about,
+        )  # fmt: skip
+        target = Path(path or f"{found.name}.html")
+        replace_file(to_run_html(told, Folders(find_settings(Path()).folder)).encode(), target)
+        click.echo(f"wrote {target}", err=True)
     else:
         render_run(found, Console(highlight=False))
     return 0

@@ -27,6 +27,8 @@ class RunView:
     """As it was sealed."""
     accounting: Mapping[str, object] | None
     """What accounting.json says."""
+    preview: Mapping[str, object] | None = None
+    """What preview.json says: examples token by token."""
 
     @property
     def name(self) -> str:

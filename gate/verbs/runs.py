@@ -77,6 +77,7 @@ def _view(found: RunFolder, store: Store) -> RunView:
         _json(found.folder / "recipe.json") or run.recipe.model_dump(mode="json"),
         environment,
         _json(found.folder / "accounting.json"),
+        _json(found.folder / "preview.json"),
     )
 
 

@@ -227,3 +227,17 @@ def test_compare_tells_what_differs(own: Approved, two: tuple[Trained, str]) -> 
 def test_a_folder_that_is_no_run_is_left_out(own: Approved, two: tuple[Trained, str]) -> None:
     (runs_folder(own.store.root) / "empty").mkdir()
     assert len(list_runs(own.store)) == 2
+
+
+def test_show_writes_a_page(own: Approved, two: tuple[Trained, str], tmp_path: Path) -> None:
+    from click.testing import CliRunner
+
+    from gate.cli.runs import command
+
+    named = ["show", "listed-lora-1", "--store", str(own.store.root), "--output"]
+    done = CliRunner().invoke(command, [*named, f"html={tmp_path / 'run.html'}"])
+    assert "wrote" in done.output
+    page = (tmp_path / "run.html").read_text("utf-8")
+    assert page.startswith("<!DOCTYPE html>")
+    assert "listed-lora-1" in page
+    assert CliRunner().invoke(command, [*named, "pdf"]).exit_code == 2
