@@ -238,7 +238,8 @@ def load_candidate(
 
     Args:
         folder: the candidate's.
-        base: the base's folder, for an adapter. Its files have to be those that it was trained on.
+        base: the base's folder: for an adapter, and for a whole model with Python of its own, which runs only where it
+            is the base's. Its files have to be those that were trained on.
         full_precision: an adapter whose base was quantised, on the base as it is (to merge it).
 
     Raises:
@@ -251,11 +252,11 @@ def load_candidate(
     adapter = (folder / ADAPTER).is_file()
     if adapter and base is None:
         raise InputError("it is an adapter, and needs its base", where=str(folder), remedy=f"name {said.base.name}")
-    place = folder
-    code = False
+    place, code = folder, False
+    if base is not None and (adapter or any(folder.rglob("*.py"))):
+        code = _same_base(base, said) and (adapter or _python(folder) == _python(base))
     if adapter and base is not None:
         _check_adapter(folder)
-        code = _same_base(base, said)
         place = base
     tokenizer = read_tokenizer(str(folder), str(folder), remote_code=code)
     types = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -287,6 +288,11 @@ def _check_adapter(folder: Path) -> None:
     if not (folder / WEIGHTS).is_file():
         raise InputError(f"it has no {WEIGHTS}", where=str(folder), remedy="adapters are loaded from safetensors only")
     read_header(folder / WEIGHTS)
+
+
+def _python(folder: Path) -> dict[str, str]:
+    """The Python of a model that brings its own."""
+    return {name: digest for name, digest in base_hashes(folder, code=True).items() if name.endswith(".py")}
 
 
 def _same_base(base: Path, said: CandidateFile) -> bool:

@@ -10,9 +10,13 @@ import pytest
 
 from examples.tiny_base import make_tokenizer
 from gate.errors import GateError, InputError, UsageError
+from gate.training.base_files import base_hashes, check_base
+from gate.training.methods import with_method
 from gate.training.model import load_model, load_tokenizer, weights_dtype
+from gate.training.model_files import model_digest
+from gate.training.saving import load_candidate, save_candidate
 from tests.training.made import base_use
-from tests.training.tiny_models import batch, logits_of, make_model, run_on
+from tests.training.tiny_models import batch, logits_of, make_model, run_of_base, run_on, train
 
 
 @pytest.fixture
@@ -155,6 +159,59 @@ def test_a_template_that_the_user_named_stands_in(tiny_base: Path, tmp_path: Pat
     named = run.model_copy(update={"base": base_use(tiny_base, template="{{ messages[0]['content'] }}!")})
     said = load_tokenizer(named).apply_chat_template([{"role": "user", "content": "hello"}], tokenize=False)
     assert said == "hello!"
+
+
+OWN = """
+from pathlib import Path
+from transformers import LlamaConfig, LlamaForCausalLM
+
+Path(__file__).with_name("it-ran").write_text("")
+
+
+class OwnConfig(LlamaConfig):
+    model_type = "own-llama"
+
+
+class OwnModel(LlamaForCausalLM):
+    config_class = OwnConfig
+"""
+
+
+def test_a_base_s_own_python_runs_once_it_was_allowed(
+    base: Path, tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+    from transformers import dynamic_module_utils
+
+    modules = tmp_path / "modules"
+    monkeypatch.setattr(dynamic_module_utils, "HF_MODULES_CACHE", str(modules))
+    (base / "own.py").write_text(OWN, "utf-8")
+    own = {"AutoConfig": "own.OwnConfig", "AutoModelForCausalLM": "own.OwnModel"}
+    edit(base / "config.json", model_type="own-llama", auto_map=own)
+    with pytest.raises(InputError, match="brings its own Python"):
+        check_base(str(base))
+    files = base_hashes(base, code=True)
+    allowed = check_base(str(base), allow_code=[f"{base}@{model_digest(files)}"])
+    run = run_of_base(allowed, tmp_path / "run", method="lora")
+    refused = run.model_copy(update={"base": allowed.model_copy(update={"remote_code": False})})
+    with pytest.raises(UsageError, match="not known here"):
+        load_model(refused, load_tokenizer(run_on(tiny_base, tmp_path / "plain")))
+    assert not list(modules.rglob("it-ran"))
+    tokenizer = load_tokenizer(run)
+    model = with_method(load_model(run, tokenizer), run)
+    assert list(modules.rglob("it-ran"))
+    inputs = batch(tokenizer)
+    train(model, run, inputs)
+    save_candidate(model, tokenizer, run)
+    again, _ = load_candidate(run.candidate, base)
+    assert torch.equal(logits_of(again, inputs), logits_of(model, inputs))
+    whole = run_of_base(allowed, tmp_path / "whole", method="full")
+    model = load_model(whole, tokenizer)
+    save_candidate(model, tokenizer, whole)
+    assert logits_of(load_candidate(whole.candidate, base)[0], inputs).equal(logits_of(model, inputs))
+    (whole.candidate / "own.py").write_text(OWN + "# changed", "utf-8")
+    with pytest.raises(UsageError, match="not known here"):
+        load_candidate(whole.candidate, base)
 
 
 def test_soft_caps_are_kept(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from examples.tiny_base import make_tokenizer
 from gate.training.base_files import check_base
-from gate.training.run_file import Run, SnapshotUse
+from gate.training.run_file import BaseModelUse, Run, SnapshotUse
 from tests.training.made import recipe
 
 if TYPE_CHECKING:
@@ -52,6 +52,11 @@ def make_model(architecture: str, folder: Path) -> Path:
 
 
 def run_on(base: Path, folder: Path, **keys: object) -> Run:
+    """A run on a base that is checked first, without data."""
+    return run_of_base(check_base(str(base)), folder, **keys)
+
+
+def run_of_base(base: BaseModelUse, folder: Path, **keys: object) -> Run:
     """A run on a base that was checked, without data."""
     folder.mkdir(parents=True, exist_ok=True)
     return Run(
@@ -59,7 +64,7 @@ def run_on(base: Path, folder: Path, **keys: object) -> Run:
         folder=str(folder),
         store=str(folder),
         snapshots=[SnapshotUse(snapshot="0" * 64, name="none", statement="1" * 64, role="train")],
-        base=check_base(str(base)),
+        base=base,
         recipe=recipe(**keys),
     )
 
