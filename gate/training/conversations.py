@@ -8,11 +8,11 @@ something else without anybody noticing.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gate.training.messages import template_messages, tools_of, with_plain_arguments
 from gate.training.rows import Message, Row
 from gate.training.template import Json, Template, TemplateError, TemplateRefusal
 
@@ -38,7 +38,7 @@ def rendered(row: Row, template: Template) -> Rendered:
         try:
             return _located(messages, tools, template, row)
         except TemplateRefusal:
-            if not (plain := _with_plain_arguments(row)):
+            if not (plain := with_plain_arguments(row)):
                 raise
             return _located(plain, tools, template, row)
     except TemplateRefusal as refusal:
@@ -73,32 +73,6 @@ def whole_text(messages: Sequence[Message], row: Row, template: Template) -> str
         raise _refused(row, refusal) from None
     _check_nothing_left_out(made, text, row)
     return text
-
-
-def template_messages(messages: Sequence[Message], row: Row) -> list[dict[str, Json]]:
-    """Messages as templates take them: without empty fields, tool calls as objects with their arguments unpacked
-    (transformers' convention), content of a mere tool call as the empty text.
-
-    Raises:
-        TemplateError: tool calls that are no JSON list.
-    """
-    made: list[dict[str, Json]] = []
-    for message in messages:
-        one: dict[str, Json] = {"role": message["role"], "content": message.get("content") or ""}
-        one |= {key: value for key in ("name", "tool_call_id") if (value := message.get(key)) is not None}
-        if calls := message.get("tool_calls"):
-            one["tool_calls"] = [_unpacked(call) for call in _listed(calls, "tool calls", row)]
-        made.append(one)
-    return made
-
-
-def tools_of(row: Row) -> list[Json] | None:
-    """The tools that a conversation may call, or None.
-
-    Raises:
-        TemplateError: they are no JSON list.
-    """
-    return _listed(row.tools, "tools", row) or None if row.tools else None
 
 
 def _located(messages: list[dict[str, Json]], tools: list[Json] | None, template: Template, row: Row) -> Rendered:
@@ -203,54 +177,3 @@ def _refused(row: Row, refusal: TemplateRefusal) -> TemplateError:
         where=f"row {row.id[:12]}",
         remedy="name a template that takes it (--chat-template FILE), or mend the data and admit it anew",
     )
-
-
-def _listed(text: str, what: str, row: Row) -> list[Json]:
-    try:
-        read = json.loads(text)
-    except ValueError:
-        read = None
-    if isinstance(read, dict):
-        read = [read]
-    if not isinstance(read, list):
-        raise TemplateError(
-            f"its {what} are no JSON list", where=f"row {row.id[:12]}", remedy="mend the data and admit it anew"
-        )
-    return read
-
-
-def _unpacked(call: Json) -> Json:
-    """A tool call whose arguments are an object, where they came as the JSON text of one (as OpenAI writes them)."""
-    if not isinstance(call, dict):
-        return call
-    if isinstance(inner := call.get("function"), dict):
-        return call | {"function": _unpacked(inner)}
-    arguments = call.get("arguments")
-    if not isinstance(arguments, str):
-        return call
-    try:
-        read = json.loads(arguments)
-    except ValueError:
-        return call
-    return call | {"arguments": read} if isinstance(read, dict) else call
-
-
-def _with_plain_arguments(row: Row) -> list[dict[str, Json]] | None:
-    """The messages with arguments of tool calls as they came, for templates that join them to a text; None where there
-    are no tool calls."""
-    made = template_messages(row.messages, row)
-    found = False
-    for one, message in zip(made, row.messages, strict=True):
-        if calls := message.get("tool_calls"):
-            one["tool_calls"] = [_as_text(call) for call in _listed(calls, "tool calls", row)]
-            found = True
-    return made if found else None
-
-
-def _as_text(call: Json) -> Json:
-    if not isinstance(call, dict):
-        return call
-    if isinstance(inner := call.get("function"), dict):
-        return call | {"function": _as_text(inner)}
-    arguments = call.get("arguments")
-    return call | {"arguments": json.dumps(arguments)} if isinstance(arguments, Mapping) else call

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from gate.errors import UsageError
 from gate.training.accounting import Outcome
 from gate.training.assembly import NOT_LEARNED, Columns, Sample, Tokens, assembled, limits_of
-from gate.training.conversations import prompt_text, tools_of, whole_text
+from gate.training.conversations import prompt_text, whole_text
 from gate.training.encoding import Encoded, encoded, encodings_of
+from gate.training.messages import tools_of
 from gate.training.preview import Shown
 from gate.training.rows import Message, Row, Rows
 from gate.training.run_file import Run
