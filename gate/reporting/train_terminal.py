@@ -179,9 +179,10 @@ class Screen:
         self._line(f"model      {about.model}")
         self._line(f"statement  {trained.statement.digest} by {trained.statement.author}")
         for each in about.snapshots:
+            role = "" if each.role == "train" else f" ({each.role})"
             cut = f"; {each.truncated:,} cut" if each.truncated else ""
             self._line(
-                f"{each.name}: {each.rows:,} rows = {each.trained:,} trained + {each.dropped:,} dropped + "
+                f"{each.name}{role}: {each.rows:,} rows = {each.trained:,} trained + {each.dropped:,} dropped + "
                 f"{each.unseen:,} unseen{cut}"
             )
         self._line(
