@@ -7,61 +7,23 @@ a guide says stands in rules/plan.yaml; what is not known is asked for.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
-from gate.errors import UsageError
 from gate.folders import Folders
 from gate.snapshots.open import Snapshot
 from gate.training.plan_cost import Return, Time, Work, time_at, time_of, work
 from gate.training.plan_decision import Known, Verdict, decided
 from gate.training.plan_facts import Fact, base_told
 from gate.training.plan_lengths import Lengths, token_lengths
-from gate.training.plan_method import Chosen, Option, Room, chosen, nearest_recipe, options, variants
+from gate.training.plan_method import Chosen, Option, Room
+from gate.training.plan_recipe import Asked, adapted
 from gate.training.plan_rules import CostExample, PlanForm, Size, band
-from gate.training.plan_settings import Setting, fitted, settings
+from gate.training.plan_settings import Setting
 from gate.training.plan_shape import Shape, shape_of
-from gate.training.recipe import Method, Recipe
-from gate.training.recipe_files import Flag, Resolved, load_recipe
-from gate.training.rows import FITTING
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a person wants to know of."""
-
-    base: str
-    """As it was named."""
-    folder: Path
-    """With its small files."""
-    room: Room
-    template: str | None = None
-    """The text of a chat template that was named."""
-    template_file: str | None = None
-    """The file that it was read from."""
-    recipe: str | None = None
-    """Its name or file; the nearest, where it is None."""
-    overrides: Sequence[str] = ()
-    prompt_baseline: float | None = None
-    optimised_prompts: float | None = None
-    target: float | None = None
-    expected: float | None = None
-    goal: str | None = None
-    latency: float | None = None
-    consistency: str | None = None
-    hours: float | None = None
-    """Of preparing data."""
-    prompt_hours: float | None = None
-    rate: float | None = None
-    """Of an hour of work."""
-    compute: float = 0.0
-    """What computing costs."""
-    tflops: float | None = None
-    """What the device does at most, 10^12 operations a second."""
-    tflops_from: str = "as you gave it"
-    tokens_per_second: float | None = None
+from gate.training.recipe import Recipe
+from gate.training.recipe_files import load_recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,42 +104,9 @@ def planned(
     if asked.recipe is not None:  # what is wrong with it is said before anything is counted
         load_recipe(asked.recipe, folders, asked.overrides)
     lengths = token_lengths(snapshot, asked.folder, asked.template, on_rows)
-    examples, parameters = lengths.examples, shape.facts.parameters
-    padded = int(lengths.tokens.min()) < lengths.longest
-
-    def compared(recipe: Recipe, as_is: Method | None = None) -> tuple[Option, ...]:
-        recipes = variants(recipe, lengths.kind, folders)
-        longest = _trained(lengths.longest, recipe.max_length, shape.facts.context)
-        return options(shape, recipes, longest, asked.room, rules.memory, padded=padded, as_is=as_is)
-
-    own_words = {each.partition("=")[0].strip() for each in asked.overrides}
-    given = asked.recipe is not None or bool(own_words & {"method", "objective"})
-    nearest = nearest_recipe(lengths.kind, _named_method(asked.overrides), asked.goal, folders)
-    if given:
-        nearest = load_recipe(asked.recipe or nearest.name, folders, asked.overrides)
-        _fits_kind(nearest.recipe, lengths)
-    pick = chosen(compared(nearest.recipe), asked.room, examples, rules.memory)
-    if not given and pick.method != nearest.recipe.method:
-        nearest = nearest_recipe(lengths.kind, pick.method, asked.goal, folders)
-
-    def wanted(found: Iterable[Setting]) -> list[Setting]:
-        return [each for each in found if each.key not in own_words]
-
-    advised = wanted(settings(nearest.recipe, examples, parameters, asked.goal, rules.settings))
-    sets, recipe = list(asked.overrides), nearest.recipe
-    if not given:  # gate's own settings, and what the user set on top of them
-        sets = [*_method(nearest), *_flags(advised), *asked.overrides]
-        recipe = load_recipe(nearest.name, folders, sets).recipe
-    found = compared(recipe, recipe.method if given else None)
-    own = next(each for each in found if each.method == recipe.method)
-    fit = wanted(fitted(own, nearest.recipe, asked.room, rules.memory.device_batch, parameters))
-    advised = [each for each in advised if each.key not in {other.key for other in fit}]
-    if not given:
-        sets = [*_method(nearest), *_flags([*advised, *fit]), *asked.overrides]
-        recipe = load_recipe(nearest.name, folders, sets).recipe
-    longest = own.memory.length
-
-    done = work(shape.facts, recipe, examples, lengths.total)
+    examples = lengths.examples
+    made = adapted(asked, shape, lengths, rules, folders)
+    done = work(shape.facts, made.recipe, examples, lengths.total)
     worth = _worth(asked, rules)
     known = Known(
         examples=examples,
@@ -191,7 +120,7 @@ def planned(
         latency=asked.latency,
         consistency=asked.consistency,
     )
-    size = band(rules.sizes, parameters)
+    size = band(rules.sizes, shape.facts.parameters)
     return Plan(
         snapshot=snapshot.id,
         name=snapshot.admission.name,
@@ -199,17 +128,17 @@ def planned(
         shape=shape,
         size=size,
         lengths=lengths,
-        length=longest,
+        length=made.options[0].memory.length,
         verdict=decided(known, rules.decision, worth),
-        facts=tuple(base_told(shape, size, lengths, recipe, rules)),
+        facts=tuple(base_told(shape, size, lengths, made.recipe, rules)),
         room=asked.room,
-        options=found,
-        chosen=pick,
-        named=asked.recipe or nearest.name,
-        given=given,
-        sets=tuple(sets),
-        recipe=recipe,
-        settings=(*advised, *fit),
+        options=made.options,
+        chosen=made.chosen,
+        named=made.named,
+        given=made.given,
+        sets=made.sets,
+        recipe=made.recipe,
+        settings=made.settings,
         work=done,
         time=_time(asked, done, rules),
         worth=worth,
@@ -217,36 +146,6 @@ def planned(
         template_file=asked.template_file,
         asks=tuple(_asks(asked)),
     )
-
-
-def _named_method(overrides: Sequence[str]) -> Method:
-    """What a flag says of the method; LoRA, where none does."""
-    said = [each.partition("=")[2].strip() for each in overrides if each.partition("=")[0].strip() == "method"]
-    return next((each for each in get_args(Method) if said and each == said[-1]), "lora")
-
-
-def _fits_kind(recipe: Recipe, lengths: Lengths) -> None:
-    kinds = FITTING[recipe.objective]
-    if lengths.kind not in kinds:
-        raise UsageError(
-            f"`objective: {recipe.objective}` learns from {' or '.join(kinds)} examples, and these are {lengths.kind}",
-            where="--recipe",
-            remedy="leave --recipe away to have the nearest one, or look at `gate recipes ls`",
-        )
-
-
-def _method(resolved: Resolved) -> list[str]:
-    """What to set where the nearest recipe is another method's."""
-    return [f"method={resolved.recipe.method}"] if isinstance(resolved.places.get("method"), Flag) else []
-
-
-def _flags(found: Sequence[Setting]) -> list[str]:
-    return [each.flag for each in found if each.flag]
-
-
-def _trained(longest: int, most: int | None, context: int | None) -> int:
-    """Tokens of the longest example once it is cut."""
-    return min(longest, *(each for each in (most, context) if each is not None), longest)
 
 
 def _worth(asked: Asked, rules: PlanForm) -> Return | None:

@@ -13,11 +13,16 @@ from gate.training.plan_rules import MemoryFigure, MemoryRules, band
 from gate.training.plan_shape import Shape
 from gate.training.recipe import Method, Recipe
 from gate.training.recipe_files import Resolved, load_recipe
+from gate.training.recipe_keys import problems
 
 GB = 10**9
 COMPARED: tuple[Method, ...] = ("full", "dora", "lora", "qlora", "ia3", "prefix")
 """What is set side by side; other methods take as much as one of them (rslora as lora, ptuning as prefix)."""
 _NEAREST: Mapping[Kind, str] = {"chat": "lora", "preference": "dpo", "feedback": "kto", "text": "pretrain"}
+_IMPLIED: Mapping[Method, Sequence[str]] = {"qlora": ["quantisation=nf4"]}
+"""What has to be set beside a method."""
+_CACHED: tuple[Method, ...] = ("prefix",)
+"""Methods whose learned vectors are a cache, with which nothing can be recomputed."""
 _NEAR = 1.5
 """A guide's figure is shown for models of up to so many times its size, and down to as small a part of it."""
 
@@ -74,10 +79,17 @@ class Chosen:
 
 
 def nearest_recipe(kind: Kind, method: Method, goal: str | None, folders: Folders) -> Resolved:
-    """The recipe to begin with."""
-    if kind != "chat":
-        return load_recipe(_NEAREST[kind], folders, [f"method={method}"])
-    return load_recipe("lora-code" if (goal, method) == ("code", "lora") else method, folders)
+    """The recipe to begin with.
+
+    Raises:
+        PolicyError: what such examples teach is not trained by this method.
+    """
+    if kind == "chat":
+        return load_recipe("lora-code" if (goal, method) == ("code", "lora") else method, folders)
+    own = load_recipe(_NEAREST[kind], folders)
+    if own.recipe.method == method:
+        return own
+    return load_recipe(_NEAREST[kind], folders, [f"method={method}", *_IMPLIED.get(method, ())])
 
 
 def variants(recipe: Recipe, kind: Kind, folders: Folders) -> dict[Method, Recipe]:
@@ -91,7 +103,8 @@ def variants(recipe: Recipe, kind: Kind, folders: Folders) -> dict[Method, Recip
             other = nearest_recipe(kind, method, None, folders).recipe
         except GateError:
             continue  # an objective that is not trained by this method
-        found[method] = other.model_copy(update={"batch": recipe.batch, "precision": recipe.precision})
+        alike = ("batch", "device_batch", "precision", *(("checkpoint_activations",) if method not in _CACHED else ()))
+        found[method] = other.model_copy(update={key: getattr(recipe, key) for key in alike})
     return found | {recipe.method: recipe}
 
 
@@ -124,7 +137,7 @@ def options(
         elif (takes := fitting(shape, recipe, length, room, most, padded=padded)) is not None:
             found.append(Option(method, takes, True, guides))
         else:
-            least = recipe.model_copy(update={"device_batch": 1, "checkpoint_activations": method != "prefix"})
+            least = _with(recipe, _sizes(recipe, most)[-1], method not in _CACHED)
             found.append(Option(method, memory(shape, least, length, room.device, padded=padded), False, guides))
     return tuple(found)
 
@@ -136,15 +149,28 @@ def fitting(shape: Shape, recipe: Recipe, length: int, room: Room, most: int, *,
         most: the largest number that is tried.
     """
     assert room.usable is not None
-    sizes = [each for each in range(min(recipe.batch, most), 0, -1) if recipe.batch % each == 0]
-    recomputing = (False,) if recipe.method == "prefix" else (False, True)  # a prefix is a cache, which forbids it
+    recomputing = (False,) if recipe.method in _CACHED else (False, True)
     for checkpointing in recomputing:
-        for size in sizes:
-            tried = recipe.model_copy(update={"device_batch": size, "checkpoint_activations": checkpointing})
-            found = memory(shape, tried, length, room.device, padded=padded)
+        for size in _sizes(recipe, most):
+            found = memory(shape, _with(recipe, size, checkpointing), length, room.device, padded=padded)
             if found.total <= room.usable:
                 return found
     return None
+
+
+def _sizes(recipe: Recipe, most: int) -> list[int]:
+    """How many examples may be computed at once, the largest number first: parts of a batch that the recipe allows."""
+    found = [each for each in range(min(recipe.batch, most), 0, -1) if recipe.batch % each == 0]
+    allowed = [each for each in found if not _forbidden(recipe, each)]
+    return allowed or found
+
+
+def _forbidden(recipe: Recipe, size: int) -> bool:
+    return any(each.key == "device_batch" for each in problems(_with(recipe, size, False), ()))
+
+
+def _with(recipe: Recipe, size: int, checkpointing: bool) -> Recipe:
+    return recipe.model_copy(update={"device_batch": size, "checkpoint_activations": checkpointing})
 
 
 def chosen(found: Sequence[Option], room: Room, examples: int, rules: MemoryRules) -> Chosen:

@@ -15,9 +15,10 @@ from gate.policy.settings import find_settings
 from gate.provenance.trust import Trust
 from gate.store.objects import Store
 from gate.training.hub import fetch, hub_id, is_offline
-from gate.training.plan import Asked, Plan, planned
+from gate.training.plan import Plan, planned
 from gate.training.plan_memory import Device
 from gate.training.plan_method import GB, Room
+from gate.training.plan_recipe import Asked
 from gate.training.plan_rules import PlanForm, load_plan_rules
 from gate.verbs.snapshot import open_snapshot
 
