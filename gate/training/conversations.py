@@ -85,27 +85,28 @@ def _located(messages: list[dict[str, Json]], tools: list[Json] | None, template
                 where=f"row {row.id[:12]}",
                 remedy="put {% generation %} around what the assistant writes in every turn, tool calls too",
             )
-        _check_nothing_left_out(messages, text, row)
-        return Rendered(text, tuple(spans))
-    text = template.render(messages, tools)
-    _check_nothing_left_out(messages, text, row)
-    return Rendered(text, tuple(_turn(at, text, messages, tools, template, row) for at in turns))
+    else:
+        text = template.render(messages, tools)
+        spans = [_turn(at, text, messages, tools, template, row) for at in turns]
+    _check_nothing_left_out(messages, text, row, "".join(text[start:end] for start, end in spans))
+    return Rendered(text, tuple(spans))
 
 
-def _check_nothing_left_out(messages: list[dict[str, Json]], text: str, row: Row) -> None:
-    """That something of every message is in the text: a template may pass over a role, or over content that is no list
-    of parts, without a word.
+def _check_nothing_left_out(messages: list[dict[str, Json]], text: str, row: Row, learned: str | None = None) -> None:
+    """That something of every message is in the text (and of every answer in what is learned): a template may pass over
+    a role, or over content that is no list of parts, without a word.
 
     Raises:
         TemplateError: a message is missing.
     """
     for number, message in enumerate(messages, start=1):
         content = str(message["content"])
-        if content in text:
+        whole = text if learned is None or message["role"] != "assistant" else learned
+        if content in whole:
             continue
         # Templates trim, escape, and take thoughts out of earlier turns; they do not take words apart.
         words = _WORD.findall(content.rpartition("</think>")[2])
-        if words and max(words, key=len) not in text:
+        if words and max(words, key=len) not in whole:
             raise TemplateError(
                 f"the template leaves out message {number} ({message['role']}), or writes other words for it",
                 where=f"row {row.id[:12]}",

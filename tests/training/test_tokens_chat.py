@@ -207,6 +207,11 @@ def test_a_template_that_passes_over_a_role_is_refused(tokenizer: Any, tiny_base
         made([row(turns)], tokenizer, tiny_base, tmp_path / "run", deaf)
     tokens = made([row(turns[1:])], tokenizer, tiny_base, tmp_path / "other", deaf)
     assert learned(tokens, tokenizer) == ["two<|end|>"]
+    dumb = TEMPLATE.replace(
+        "{{ message['content'] }}", "{% if message.role != 'assistant' %}{{ message.content }}{% endif %}"
+    )
+    with pytest.raises(TemplateError, match=r"leaves out message 2 \(assistant\)"):
+        made([row(chat(("user", "say two"), ("assistant", "two")))], tokenizer, tiny_base, tmp_path / "dumb", dumb)
 
 
 def test_a_base_without_a_template_needs_one_named(tokenizer: Any, tiny_base: Path, tmp_path: Path) -> None:
