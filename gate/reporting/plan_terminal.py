@@ -91,6 +91,8 @@ def _memory(plan: Plan, console: Console) -> None:
     totals = [Text(words.size(each.total), style="bold" if each is memory.peak else "") for each in memory.moments]
     table.add_row(Text("in all", style="bold"), *totals)
     console.print(table)
+    if shorter := words.shorter(plan):
+        console.print(Text(shorter))
 
 
 def _settings(plan: Plan, console: Console) -> None:

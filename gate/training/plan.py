@@ -17,13 +17,25 @@ from gate.training.plan_cost import Return, Time, Work, time_at, time_of, work
 from gate.training.plan_decision import Known, Verdict, decided
 from gate.training.plan_facts import Fact, base_told
 from gate.training.plan_lengths import Lengths, token_lengths
+from gate.training.plan_memory import Device, memory
 from gate.training.plan_method import Chosen, Option, Room
-from gate.training.plan_recipe import Asked, adapted
+from gate.training.plan_recipe import Adapted, Asked, adapted
 from gate.training.plan_rules import CostExample, PlanForm, Size, band
 from gate.training.plan_settings import Setting
 from gate.training.plan_shape import Shape, shape_of
 from gate.training.recipe import Recipe
 from gate.training.recipe_files import load_recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Shorter:
+    """What it would take if the longest examples were cut."""
+
+    length: int
+    """Tokens: 95 % of the examples are no longer."""
+    cut: int
+    """Examples that are."""
+    bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +51,8 @@ class Plan:
     lengths: Lengths
     length: int
     """Tokens of the longest example as it would be trained on."""
+    shorter: Shorter | None
+    """None where cutting would change nothing."""
     verdict: Verdict
     facts: tuple[Fact, ...]
     room: Room
@@ -129,6 +143,7 @@ def planned(
         size=size,
         lengths=lengths,
         length=made.options[0].memory.length,
+        shorter=_shorter(shape, made, lengths, asked.room.device),
         verdict=decided(known, rules.decision, worth),
         facts=tuple(base_told(shape, size, lengths, made.recipe, rules)),
         room=asked.room,
@@ -146,6 +161,14 @@ def planned(
         template_file=asked.template_file,
         asks=tuple(_asks(asked)),
     )
+
+
+def _shorter(shape: Shape, made: Adapted, lengths: Lengths, device: Device) -> Shorter | None:
+    own = next(each.memory for each in made.options if each.method == made.recipe.method)
+    length = lengths.percentile(0.95)
+    if length >= own.length:
+        return None
+    return Shorter(length, lengths.above(length), memory(shape, own.recipe, length, device).total)
 
 
 def _worth(asked: Asked, rules: PlanForm) -> Return | None:

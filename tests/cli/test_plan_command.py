@@ -152,6 +152,30 @@ def test_a_snapshot_that_may_not_be_used_is_not_planned_with(plan) -> None:
     assert result.exception.exit_code == 1
 
 
+def test_of_the_hub_small_files_alone_are_fetched(plan, base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from gate.training import hub
+    from gate.verbs import plan as verb
+
+    asked: list[tuple[object, ...]] = []
+
+    def fetch(repository: str, revision: str | None, *, offline: bool, weights: bool) -> hub.Fetched:
+        asked.append((repository, revision, weights))
+        return hub.Fetched(base, "c" * 40)
+
+    monkeypatch.setattr(verb, "fetch", fetch)
+    assert json.loads(plan("-b", "meta/seven@main", "-o", "json", "-q").stdout)["base"] == "meta/seven@main"
+    assert asked == [("meta/seven", "main", False)]
+    names = [
+        "config.json",
+        "tokenizer.json",
+        "README.md",
+        "model-1.safetensors",
+        "model.safetensors.index.json",
+        "a.py",
+    ]
+    assert hub._wanted("meta/seven", names, False) == ["README.md", "config.json", "tokenizer.json"]
+
+
 def test_sizes_are_read_as_people_write_them() -> None:
     assert bytes_of("24GB") == bytes_of(" 24 gb ") == bytes_of("24") == bytes_of("24G") == 24 * 10**9
     assert bytes_of("1GiB") == 2**30

@@ -90,3 +90,14 @@ def test_data_that_is_too_long_for_the_base_is_said(base: Path, seal: Callable[.
     assert context.level == "failed"
     assert "5 (12 %) are longer" in context.why
     assert found.length == 4096
+    assert found.shorter is None  # more than one in twenty is that long: nothing is saved
+
+
+def test_what_cutting_the_longest_would_save_is_said(base: Path, seal: Callable[..., Approved]) -> None:
+    rows = [{"instruction": f"Say {at}.", "output": "yes " * (3000 if at == 0 else 5) + f"{at}"} for at in range(40)]
+    found = planned(seal(rows, name="one"), base, recipe="lora")
+    assert found.shorter is not None
+    assert (found.shorter.length, found.shorter.cut) == (found.lengths.percentile(0.95), 1)
+    assert found.shorter.bytes < found.option.memory.total
+    cut = planned(seal(rows, name="cut"), base, recipe="lora", overrides=[f"max_length={found.shorter.length}"])
+    assert cut.option.memory.total == found.shorter.bytes
