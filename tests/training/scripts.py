@@ -10,9 +10,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import gate
+from gate.training import tokens
 from gate.training.events import Event, read_events
+from gate.training.model import load_tokenizer
 from gate.training.recipe import SCRIPTS
+from gate.training.rows import training_rows
 from gate.training.run_file import Run
+from gate.training.tokens import Tokens
 
 TRAINERS = Path(__file__).parents[2] / "trainers"
 
@@ -55,6 +60,13 @@ class Finished:
     @property
     def accounting(self) -> dict[str, Any]:
         return dict(json.loads((self.run.place / "accounting.json").read_text()))
+
+
+def tokens_of(run: Run) -> Tokens:
+    """What a run's script reads."""
+    opened = [(use, gate.open_snapshot(use.snapshot, store=run.store, trust=run.trust)) for use in run.snapshots]
+    makers = {"sft": tokens.chat_tokens, "pretrain": tokens.text_tokens, "rloo": tokens.prompt_tokens}
+    return makers[run.recipe.objective](training_rows(run, opened), load_tokenizer(run), run)
 
 
 def train(run: Run) -> Finished:

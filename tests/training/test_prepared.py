@@ -10,10 +10,11 @@ import numpy as np
 import polars as pl
 import pytest
 
+from gate.training.model import load_tokenizer
 from gate.training.order import epoch_order
 from gate.training.prepared import Passes, mismatched
 from tests.training.made import Approved, run_of
-from tests.training.scripts import script, train
+from tests.training.scripts import script, tokens_of, train
 from tests.training.tasks import orders, pairs
 
 GROUPS = np.array([0] * 7 + [1] * 3, np.int8)
@@ -56,6 +57,7 @@ def test_what_was_read_is_what_the_books_say(
     read: Counter[tuple[int, ...]] = Counter()
     steps = transformers.Trainer.training_step if objective == "sft" else trl.RLOOTrainer._generate_single_turn
 
+    # Token 0 is the padding.
     def learning(self: object, model: object, inputs: dict[str, list[list[int]]], *rest: object) -> object:
         read.update(tuple(filter(None, row)) for row in inputs["input_ids"].tolist())  # type: ignore[attr-defined]
         return steps(self, model, inputs, *rest)
@@ -78,5 +80,12 @@ def test_what_was_read_is_what_the_books_say(
     finished = train(run_of(tmp_path / "run", tiny_base, approved, **keys))
     books = pl.read_parquet(finished.run.place / "accounting.parquet")
     assert sorted(books["times"]) == [1] * 12 + [2] * 8
-    each = 1 if objective == "sft" else 2
-    assert sorted(count // each for count in read.values()) == sorted(books["times"])
+    times, tokens = dict(books.select("id", "times").iter_rows()), tokens_of(finished.run)
+    tokenizer, placed = load_tokenizer(finished.run), tokens.account.placed
+    for position, drawn in zip(placed.positions.tolist(), placed.draws.tolist(), strict=True):
+        row, its_id = tokens.train[position], tokens.account.rows.train[drawn].id
+        if objective == "sft":
+            assert read[tuple(row["input_ids"])] == times[its_id]
+        else:
+            prompt = tokenizer.apply_chat_template(row["prompt"], add_generation_prompt=True, return_dict=False)
+            assert read[tuple(prompt)] == 2 * times[its_id]  # an answer each

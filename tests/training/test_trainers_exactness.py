@@ -12,7 +12,7 @@ from gate.errors import GateError
 from gate.training.model_files import hashed_files, model_digest
 from gate.training.run_file import Run
 from tests.training.made import Approved, run_of
-from tests.training.scripts import Finished, train
+from tests.training.scripts import Finished, tokens_of, train
 from tests.training.tasks import orders, pairs, sizes, texts
 
 Seal = Callable[..., Approved]
@@ -98,7 +98,7 @@ def test_packed_examples_are_learned_as_each_alone(tmp_path: Path, tiny_base: Pa
     approved = seal(rows[:80], rows[80:110], name=f"packed-{objective}")
     keys = QUICK | {"objective": objective, "dropout": 0.0, "max_steps": 2, "max_length": 128, "evaluate_every": 100}
     alone = train(run_of(tmp_path / "alone", tiny_base, approved, **keys, batch=80, device_batch=80))
-    positions = packed_into(tmp_path, tiny_base, approved, keys)
+    positions = len(tokens_of(run_of(tmp_path / "counted", tiny_base, approved, **keys, packing=True)).train)
     packed = train(
         run_of(tmp_path / "packed", tiny_base, approved, **keys, packing=True, batch=positions, device_batch=positions)
     )
@@ -106,19 +106,6 @@ def test_packed_examples_are_learned_as_each_alone(tmp_path: Path, tiny_base: Pa
     assert packed.curve("loss") == pytest.approx(alone.curve("loss"), rel=1e-4)
     assert packed.curve("grad_norm") == pytest.approx(alone.curve("grad_norm"), rel=1e-3)
     assert packed.accounting["snapshots"][0]["trained"] == 80
-
-
-def packed_into(folder: Path, base: Path, approved: Approved, keys: dict[str, object]) -> int:
-    """In how many sequences the rows of a run fit."""
-    import gate
-    from gate.training.model import load_tokenizer
-    from gate.training.rows import training_rows
-    from gate.training.tokens import chat_tokens, text_tokens
-
-    run = run_of(folder / "counted", base, approved, **keys, packing=True)
-    opened = [(use, gate.open_snapshot(use.snapshot, store=run.store, trust=run.trust)) for use in run.snapshots]
-    tokens = chat_tokens if run.recipe.objective == "sft" else text_tokens
-    return len(tokens(training_rows(run, opened), load_tokenizer(run), run).train)
 
 
 def test_a_model_whose_examples_would_see_one_another_is_not_packed() -> None:
