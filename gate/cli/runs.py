@@ -23,6 +23,22 @@ Exit codes: 0 found, 1 a record of it is damaged, 2 usage error, or there is no 
 """
 
 
+LS = """\b
+Examples:
+  gate runs ls
+  gate runs ls --output json | jq -r '.runs[] | select(.state == "interrupted") | .run'
+"""
+SHOW = """\b
+Examples:
+  gate runs show support-desk-lora-1
+  gate runs show support-desk-lora-1 --output html=run.html
+"""
+COMPARE = """\b
+Examples:
+  gate runs compare support-desk-lora-1 support-desk-lora-2
+"""
+
+
 @click.group("runs", epilog=EPILOG)
 def command() -> None:
     """List training runs, show one, compare two.
@@ -32,7 +48,7 @@ def command() -> None:
     """
 
 
-@command.command("ls")
+@command.command("ls", epilog=LS)
 @store_option
 @output_option()
 def ls(store: Path | None, output: str) -> int:
@@ -50,7 +66,7 @@ def ls(store: Path | None, output: str) -> int:
     return 0
 
 
-@command.command("show")
+@command.command("show", epilog=SHOW)
 @click.argument("run")
 @store_option
 @click.option(
@@ -92,7 +108,7 @@ def show(run: str, store: Path | None, output: str) -> int:
     return 0
 
 
-@command.command("compare")
+@command.command("compare", epilog=COMPARE)
 @click.argument("one")
 @click.argument("other")
 @store_option
