@@ -44,7 +44,10 @@ def render_released(released: Released, console: Console) -> None:
         console.print(Text(line), soft_wrap=True)
     for note in released.notes:
         console.print(Text(f"note: {one_line(note, 600)}", style="yellow"), soft_wrap=True)
-    console.print(Text.assemble(("next: ", "dim"), "evaluate this form; what is promoted is what was evaluated"))
+    folder = one_line(os.fspath(released.folder), 300)
+    console.print(
+        Text.assemble(("next: ", "dim"), f"gate verify {folder}; what is promoted is the form that was evaluated")
+    )
 
 
 def document(released: Released) -> bytes:

@@ -381,7 +381,10 @@ def test_what_lies_beside_the_verified_files_is_not_loaded(
     seen: list[set[str]] = []
     rows = additions(20, 40)
     approved = seal(rows[:120], rows[120:140])
-    candidate("alone", tiny_base, approved, method="lora")
+    place = tmp_path / "base"
+    shutil.copytree(tiny_base, place)
+    candidate("alone", place, approved, method="lora")
+    (place / "notes.md~").write_text("nothing that loads a model reads this, and so it is no part of the base")
     step = verb.run_step
 
     def look(job: Job, name: str) -> None:
@@ -390,8 +393,9 @@ def test_what_lies_beside_the_verified_files_is_not_loaded(
 
     monkeypatch.setattr(verb, "run_step", look)
     export("alone", "adapter", store=approved.store)
-    assert seen[0] <= {path.name for path in tiny_base.iterdir()}
+    assert seen[0] < {path.name for path in place.iterdir()}
     assert "model.safetensors" in seen[0]
+    assert "notes.md~" not in seen[0]
 
 
 def test_nothing_is_released_of_a_revoked_snapshot_or_model(

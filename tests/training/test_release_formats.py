@@ -11,7 +11,18 @@ import pytest
 
 from gate.errors import MissingDependency
 from gate.training import release_gguf, release_gguf_vocabulary, release_onnx, release_worker
-from gate.training.release import Compared, Ingredient, Job, Made, Unmergeable, merge_tolerance, tolerance
+from gate.training.release import (
+    COARSENESS,
+    COMBINATIONS,
+    QUANTISATIONS,
+    Compared,
+    Ingredient,
+    Job,
+    Made,
+    Unmergeable,
+    merge_tolerance,
+    tolerance,
+)
 from gate.training.release_prompts import PROMPTS
 
 SAID = {
@@ -271,3 +282,19 @@ def test_the_tolerance_is_that_of_the_coarsest_step() -> None:
     quantised = Made(largest=10.0, dtype="float32", full_precision=1.0)
     assert tolerance(_job(quantisation="nf4-double"), quantised) == pytest.approx(4.0)
     assert merge_tolerance(_job(quantisation="nf4-double"), quantised) == pytest.approx(1e-3)
+
+
+def test_the_page_tells_every_form_quantisation_and_tolerance() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "release.md").read_text("utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("|")]
+    for form, known in QUANTISATIONS.items():
+        (row,) = [line for line in rows if line.startswith(f"| `{form}` |")]
+        assert all(f"`{each}`" in row for each in known)
+    names = {"same": "the same files", "fp32": "merged, `f32`, ONNX", "f32": "merged, `f32`, ONNX",
+             "int8": "ONNX `int8`", "base int8": "8-bit base", "base nf4": "4-bit base"}  # fmt: skip
+    for step, share in COARSENESS.items():
+        name = names.get(step, f"`{step}`")
+        (row,) = [line for line in rows if name in line.split("|")[1] and "%" in line.split("|")[2]]
+        assert f"| {share * 100:.4f}".rstrip("0").rstrip(".") + " % |" in row, step
+    for combination in COMBINATIONS:
+        assert f"`{combination}`" in page or f"--combine {combination}`" in page
