@@ -11,7 +11,7 @@ from gate.folders import Folders
 from gate.training.plan_memory import Device, Memory, memory
 from gate.training.plan_rules import MemoryFigure, MemoryRules, band
 from gate.training.plan_shape import Shape
-from gate.training.recipe import Method, Recipe
+from gate.training.recipe import LORA_FAMILY, Method, Recipe
 from gate.training.recipe_files import Resolved, load_recipe
 from gate.training.recipe_keys import problems
 
@@ -103,7 +103,10 @@ def variants(recipe: Recipe, kind: Kind, folders: Folders) -> dict[Method, Recip
             other = nearest_recipe(kind, method, None, folders).recipe
         except GateError:
             continue  # an objective that is not trained by this method
-        alike = ("batch", "device_batch", "precision", *(("checkpoint_activations",) if method not in _CACHED else ()))
+        alike = ["batch", "device_batch", "precision"]
+        alike += [] if method in _CACHED else ["checkpoint_activations"]
+        if {method, recipe.method} <= set(LORA_FAMILY):
+            alike += ["rank", "alpha", "dropout", "targets"]
         found[method] = other.model_copy(update={key: getattr(recipe, key) for key in alike})
     return found | {recipe.method: recipe}
 
