@@ -43,12 +43,24 @@ def sets_of_texts(fetch: Callable[[Rows], Iterable[pl.Series]], size: int, threa
 
     def sets(rows: Rows) -> Sets:
         texts = (part for some in fetch(rows) for part in chunks(some))
-        parts = list(side_by_side(of_part, texts, threads))
-        return np.concatenate([_NOTHING, *(part[0] for part in parts)]), np.concatenate(
-            [_NOTHING, *(part[1] for part in parts)]
-        )
+        columns, sizes = [], [_NOTHING]
+        for column, size_of in side_by_side(of_part, texts, threads):
+            columns.append(column)
+            sizes.append(size_of)
+        return _emptied(columns), np.concatenate(sizes)
 
     return sets
+
+
+def _emptied(parts: list[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """The parts as one array. Each goes as soon as it is copied: all candidates' shingles are held once, not twice."""
+    together = np.empty(sum(part.size for part in parts), dtype=np.int64)
+    start = 0
+    while parts:
+        part = parts.pop(0)  # a part is millions of characters: there are few
+        together[start : start + part.size] = part
+        start += part.size
+    return together
 
 
 def candidate_sets(
@@ -109,7 +121,7 @@ def _kept(ids: pl.Series, found: Sets) -> pl.DataFrame:
     columns, sizes = found
     ends = np.cumsum(sizes)
     rows = int(np.searchsorted(ends, REMEMBERED, side="right"))
-    blob = columns.astype("<i8").tobytes()
+    blob = columns[: ends[rows - 1] if rows else 0].astype("<i8").tobytes()
     sets = [
         blob[8 * (end - size) : 8 * end] for end, size in zip(ends[:rows].tolist(), sizes[:rows].tolist(), strict=True)
     ]
