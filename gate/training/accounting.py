@@ -120,7 +120,7 @@ class Account:
             UsageError: nothing is left to train on, or to validate.
             BooksOpen: the books do not close.
         """
-        for code, message in self.rows.notes:
+        for code, message in self.rows.notes if run.resume is None else ():  # else it has been said
             events.say("finding", code=code, step=0, message=message, remedy=None, severity="warning")
         planned = self._fates(self._every_position(1), self._every_position(1))
         self._write(run, planned, closed=False)
