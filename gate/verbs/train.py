@@ -36,6 +36,7 @@ from gate.training.mishaps import Ended, TrainingFailed, why
 from gate.training.outcome import Interrupted, Prepared, Trained, Watching
 from gate.training.recipe_files import Resolved, load_recipe, recipe_document
 from gate.training.record import Facts, record
+from gate.training.room import check_room
 from gate.training.run_file import Run
 from gate.training.runs import RunState, State, begun, ended, find_run, holding, new_run, runs_folder
 from gate.training.watch import end_of_events, follow, listening
@@ -84,6 +85,7 @@ def train(
 
     Raises:
         UsageError, PolicyError, MissingDependency: something is named wrongly; nothing was started.
+        StoreError: there is less room than the run will certainly need.
         NotApproved, Untrusted, Damaged: a snapshot may not be used, and why.
         TrainingFailed: the trainer ended without a candidate, and what to do about it.
         Interrupted: it was told to end by a signal.
@@ -101,25 +103,35 @@ def train(
     run = run.model_copy(update={"name": folder.name, "folder": os.fspath(folder)})
     try:
         with holding(folder) as lock:
-            document = canonical(prepared.resolved.document())
-            (folder / RECIPE).write_bytes(document)
-            run.write()
-            state = RunState(
-                recipe=prepared.resolved.name,
-                recipe_digest=_sha256(document),
-                script=prepared.script.digest,
-                script_name=prepared.script.name,
-                script_path=os.fspath(prepared.script.path),
-                launch=prepared.configuration,
-                launch_path=os.fspath(prepared.configuration_path),
-            )
-            state.write(folder)
-            return _go(prepared, run, state, None, by, lock, seen)
-    except OSError as error:
-        raise refused(error, folder / RECIPE) from None
+            return _go(prepared, run, _written(prepared, run), None, by, lock, seen)
     finally:
         if not (folder / "state.json").exists():  # nothing was started
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _written(prepared: Prepared, run: Run) -> RunState:
+    """Write what the run is told, and how it stands.
+
+    Raises:
+        StoreError: no room, or no permission.
+    """
+    document = canonical(prepared.resolved.document())
+    state = RunState(
+        recipe=prepared.resolved.name,
+        recipe_digest=_sha256(document),
+        script=prepared.script.digest,
+        script_name=prepared.script.name,
+        script_path=os.fspath(prepared.script.path),
+        launch=prepared.configuration,
+        launch_path=os.fspath(prepared.configuration_path),
+    )
+    try:
+        (run.place / RECIPE).write_bytes(document)
+        run.write()
+    except OSError as error:
+        raise refused(error, run.place / RECIPE) from None
+    state.write(run.place)
+    return state
 
 
 def prepare(
@@ -171,6 +183,7 @@ def prepare(
         base=used,
         recipe=resolved.recipe,
     )
+    check_room(run)
     return Prepared(run, uses, resolved, chosen, launch, configuration, ledger, believed)
 
 
@@ -227,6 +240,7 @@ def resume(
         run = run.model_copy(
             update={
                 "snapshots": [use for use, _ in uses],
+                "store": os.fspath(place.root.resolve()),
                 "trust": _trust_path(trust, believed, trust_revision),
                 "trust_revision": trust_revision,
             }

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,7 +17,7 @@ from gate.provenance.ledger import Ledger
 from gate.provenance.statements import Admission, Revocation, Training
 from gate.provenance.trust import Untrusted
 from gate.snapshots.open import NotApproved
-from gate.store.objects import Damaged, Store
+from gate.store.objects import Damaged, Store, StoreError
 from gate.training.events import Event
 from gate.training.model_files import hashed_files, model_digest
 from gate.training.outcome import Trained
@@ -244,6 +245,22 @@ def test_a_snapshot_is_named_once(own: Approved, tiny_base: Path) -> None:
 def test_a_taken_name_is_told(own: Approved, trained: Trained, tiny_base: Path) -> None:
     with pytest.raises(UsageError, match="there is a run own-lora-1 already"):
         run_of_stand_in(own, tiny_base, name="own-lora-1")
+
+
+def test_too_little_room_is_told_before_anything_is_trained(
+    own: Approved, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = (tiny_base / "model.safetensors").stat().st_size
+    free = SimpleNamespace(free=weights * 9)  # three checkpoints of weights and two moments, and the candidate: ten
+    monkeypatch.setattr("gate.training.room.shutil.disk_usage", lambda path: free)
+    before = runs_of(own)
+    with pytest.raises(StoreError, match="GB are free") as refused:
+        run_of_stand_in(own, tiny_base, recipe="full")
+    assert "--set keep=1" in str(refused.value)
+    assert runs_of(own) == before
+    verb.prepare("own", base=tiny_base, recipe="lora", store=own.store, trust=own.people.trust_file)
+    free.free = weights * 10
+    verb.prepare("own", base=tiny_base, recipe="full", store=own.store, trust=own.people.trust_file)
 
 
 def test_an_empty_train_split_is_told(seal: Callable[..., Approved], tiny_base: Path) -> None:
