@@ -34,33 +34,39 @@ def may_have_partner(values: Hashes, offsets: Offsets, threshold: float) -> NDAr
     if not total:
         return np.zeros(counts.size, dtype=bool)
     slots = min(MOST_SLOTS, 1 << (2 * total - 1).bit_length())
-    # The low half of each number, seen in place: an array of 64-bit numbers more would be the largest here.
+    # The low half of each number, seen in place. Numbers of slots and texts are made anew for each part, a few at once:
+    # kept for all of them at once they would take as much room as the shingles.
     low = values.view("<u4")[::2] if values.dtype.byteorder != ">" else values.astype("<u4")
-    slot = (low & np.uint32(slots - 1)).view(np.int32)
-    text = np.repeat(np.arange(counts.size, dtype=np.int32), counts)
     table = np.empty(slots, dtype=np.int32 if total < 2**31 else np.int64)
     alone = np.empty(total, dtype=bool)
-    # Some at a time, in order: NumPy widens every index to 64 bits, which for all at once would be the largest
-    # array here.
-    parts = [slice(start, start + _AT_A_TIME) for start in range(0, total, _AT_A_TIME)]
+    ends = np.cumsum(counts)
+    parts = [slice(start, min(start + _AT_A_TIME, total)) for start in range(0, total, _AT_A_TIME)]
+
+    def slot(part: slice) -> NDArray[np.int32]:
+        return (low[part] & np.uint32(slots - 1)).view(np.int32)
+
+    def text(part: slice) -> NDArray[np.int32]:
+        first, last = np.searchsorted(ends, (part.start, part.stop - 1), side="right")
+        some = np.arange(first, last + 1, dtype=np.int32)
+        inside = np.minimum(ends[some], part.stop) - np.maximum(ends[some] - counts[some], part.start)
+        return np.repeat(some, inside.clip(0))
+
     for part in parts:
-        table[slot[part]] = text[part]  # of equal indices, NumPy leaves the last value
+        table[slot(part)] = text(part)  # of equal indices, NumPy leaves the last value
     for part in parts:
-        alone[part] = table[slot[part]] == text[part]
-    del text
+        alone[part] = table[slot(part)] == text(part)
     # The first in its slot, with no other text after it: a text's shingles lie side by side, so that none
     # lies in between either.
     position = np.arange(min(total, _AT_A_TIME), dtype=table.dtype)
     for part in reversed(parts):
-        own = slot[part][::-1]
+        own = slot(part)[::-1]
         table[own] = position[: own.size][::-1] + part.start
     for part in parts:
-        own = slot[part]
+        own = slot(part)
         alone[part] &= table[own] == position[: own.size] + part.start
-    del slot, table
-    so_far = np.zeros(total + 1, dtype=np.int32 if total < 2**31 else np.int64)
-    np.cumsum(alone, out=so_far[1:])
-    ends = np.cumsum(counts)
-    unshared = so_far[ends] - so_far[ends - counts]
-    kept: NDArray[np.bool_] = (counts > 0) & (unshared <= (1 - threshold) * counts + 1e-6)
+    del table
+    some = counts > 0
+    unshared = np.zeros(counts.size, dtype=np.int64)
+    unshared[some] = np.add.reduceat(alone, (ends - counts)[some], dtype=np.int32)
+    kept: NDArray[np.bool_] = some & (unshared <= (1 - threshold) * counts + 1e-6)
     return kept
