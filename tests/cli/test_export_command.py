@@ -17,7 +17,9 @@ import pytest
 from click.testing import CliRunner
 
 from gate.cli.export import EPILOG, command
-from gate.training.release import COMBINATIONS, FORMS, QUANTISATIONS
+from gate.training import release_worker
+from gate.training.release import COMBINATIONS, FORMS, QUANTISATIONS, Job
+from gate.verbs import release as verb
 from tests.training.conftest import approved, people, policy, seal, tiny_base  # noqa: F401  # fixtures
 from tests.training.made import Approved
 from tests.training.release_made import Candidate, candidate
@@ -66,11 +68,19 @@ def test_a_form_is_made_signed_and_verified(run: Run, gate: Run, trained: Candid
     assert "model.safetensors" in changed.stderr + changed.stdout
 
 
-def test_the_statement_is_all_that_stdout_says(run: Run, trained: Candidate, tmp_path: Path) -> None:
-    done = run("desk-lora-1", "--as", "adapter", "--out", "there/it", "--quiet")
-    assert (done.returncode, done.stderr) == (0, "")
-    digest = done.stdout.strip()
-    assert trained.approved.store.statement_path(digest).exists()
+def test_the_statement_is_all_that_stdout_says(
+    run: Run, trained: Candidate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def here(job: Job, step: str) -> None:
+        {"make": release_worker.make, "compare": release_worker.check}[step](job)
+
+    monkeypatch.setattr(verb, "run_step", here)
+    arguments = ["desk-lora-1", "--as", "adapter", "--out", str(tmp_path / "there" / "it"), "--quiet", "--key", "ana"]
+    done = CliRunner().invoke(command, arguments, standalone_mode=False)
+    assert done.return_value == 0
+    assert "RELEASED" not in done.stderr
+    assert len(done.stdout.splitlines()) == 1
+    assert trained.approved.store.statement_path(done.stdout.strip()).exists()
     assert (tmp_path / "there" / "it" / "adapter_model.safetensors").exists()
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from gate.errors import MissingDependency
 from gate.store.files import StoreError
+from gate.training import release_worker
 from gate.training.release import Compared, Ingredient, Job, Made, Trouble
 from gate.training.release_process import ExportFailed, run_step
 
@@ -50,14 +51,13 @@ def instead(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     return put
 
 
-def test_one_process_makes_and_a_fresh_one_compares(job: Job) -> None:
+def test_the_comparison_looks_at_nothing_but_the_form_and_the_logits(job: Job) -> None:
     work = Path(job.work)
-    run_step(job, "make")
+    release_worker.make(job)
     made = Made.model_validate_json((work / "made.json").read_bytes())
     assert made.dtype == "float32"
-    # Whatever the first process knew is gone: only the form and the logits are looked at.
-    alone = job.model_copy(update={"ingredients": [job.ingredients[0].model_copy(update={"folder": "/nowhere"})]})
-    run_step(alone, "compare")
+    gone = job.ingredients[0].model_copy(update={"folder": "/nowhere"})
+    release_worker.check(job.model_copy(update={"ingredients": [gone], "base": "/nowhere"}))
     compared = Compared.model_validate_json((work / "compared.json").read_bytes())
     assert 0 < compared.difference <= compared.tolerance
 
