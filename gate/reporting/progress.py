@@ -12,8 +12,8 @@ from rich.progress import Progress as Bars
 
 from gate.reporting.inert import one_line
 
-STAGES = ("dividing", "sealing", "verifying", "exporting")
-"""What comes after judging, in `gate admit`."""
+STAGES = ("dividing", "sealing", "verifying", "exporting", "checking the base", "recording")
+"""What comes after judging, in `gate admit`, or around training, in `gate train`."""
 
 
 class _Stage(TextColumn):

@@ -32,6 +32,7 @@ _STAGES = {
     "tokens": "turning rows into tokens",
     "model": "loading the model",
     "training": "training",
+    "saved": "saving the candidate",
 }
 
 
@@ -69,8 +70,10 @@ class Screen:
 
     def on_stage(self, stage: str, done: int, total: int) -> None:
         """How far checking, or recording, is."""
-        if stage == "recording":
+        if stage == "recording" and self._stages is None:
             self._end_bars()
+            self._stages = Stages(self._console)
+            self._stages.__enter__()
         if self._stages is not None:
             self._stages.update("verifying" if stage.startswith("verifying") else stage, done, total)
 
