@@ -9,12 +9,17 @@ something else without anybody noticing.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from gate.training.messages import template_messages, tools_of, with_plain_arguments
 from gate.training.rows import Message, Row
 from gate.training.template import Json, Template, TemplateError, TemplateRefusal
+
+Made = TypeVar("Made")
+_MOST = 1000
+"""Rows that a template may fail on before the others are not tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,33 @@ def rendered(row: Row, template: Template) -> Rendered:
             return _located(plain, tools, template, row)
     except TemplateRefusal as refusal:
         raise _refused(row, refusal) from None
+
+
+def each_row(rows: Iterable[Row], make: Callable[[Row], Made]) -> list[Made]:
+    """What is made of each row; where the template does not fit, how many rows that is.
+
+    Raises:
+        TemplateError: of the first row, with the number of those like it.
+    """
+    made: list[Made] = []
+    failed: list[TemplateError] = []
+    for row in rows:
+        try:
+            made.append(make(row))
+        except TemplateError as error:
+            failed.append(error)
+            if len(failed) == _MOST:
+                break
+    if failed:
+        first, others = failed[0], len(failed) - 1
+        least = "at least " if len(failed) == _MOST else ""
+        more = (
+            f" (and so {'do' if others > 1 else 'does'} {least}{others:,} more row{'s' * (others > 1)})"
+            if others
+            else ""
+        )
+        raise TemplateError(first.what + more, where=first.where, remedy=first.remedy)
+    return made
 
 
 def prompt_text(messages: Sequence[Message], row: Row, template: Template) -> str:
@@ -145,7 +177,10 @@ def _without_closing(text: str, messages: list[dict[str, Json]], tools: list[Jso
     is not there when the conversation goes on."""
     shape = template.digest, tuple(str(message["role"]) for message in messages), bool(tools)
     if shape not in _CLOSED or _CLOSED[shape]:
-        going_on = template.render(messages, tools, prompt=True)
+        try:
+            going_on = template.render(messages, tools, prompt=True)
+        except TemplateRefusal:  # it does not go on after an answer
+            going_on = text
         _CLOSED[shape] = not going_on.startswith(text)
         if _CLOSED[shape]:
             return next(at for at, pair in enumerate(zip(text, going_on, strict=False)) if pair[0] != pair[1])

@@ -6,12 +6,13 @@ the installed TRL learn every token behind the prompt, so an answer is the assis
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gate.errors import UsageError
 from gate.training.accounting import Outcome
 from gate.training.assembly import NOT_LEARNED, Columns, Sample, Tokens, assembled, limits_of
-from gate.training.conversations import prompt_text, whole_text
+from gate.training.conversations import each_row, prompt_text, whole_text
 from gate.training.encoding import Encoded, encoded, encodings_of
 from gate.training.messages import tools_of
 from gate.training.preview import Shown
@@ -39,8 +40,8 @@ def preference_tokens(rows: Rows, tokenizer: PreTrainedTokenizerBase, run: Run) 
     template, limits = resolved_template(run, tokenizer), limits_of(run, tokenizer)
 
     def tokenise(some: list[Row]) -> list[Sample]:
-        chosen = _answers([(row, row.messages, row.chosen) for row in some], template, tokenizer)
-        rejected = _answers([(row, row.messages, row.rejected) for row in some], template, tokenizer)
+        chosen = _answers(some, lambda row: (row.messages, row.chosen), template, tokenizer)
+        rejected = _answers(some, lambda row: (row.messages, row.rejected), template, tokenizer)
         return [
             _pair_sample(*pair, limits, run.recipe.objective, drop=run.recipe.drop_truncated)
             for pair in zip(chosen, rejected, strict=True)
@@ -62,7 +63,7 @@ def feedback_tokens(rows: Rows, tokenizer: PreTrainedTokenizerBase, run: Run) ->
         for row in some:
             if row.label is None or not row.messages:
                 raise UsageError("it has no label or no answer", where=f"row {row.id[:12]}", remedy="mend the data")
-        answers = _answers([(row, row.messages[:-1], row.messages[-1:]) for row in some], template, tokenizer)
+        answers = _answers(some, lambda row: (row.messages[:-1], row.messages[-1:]), template, tokenizer)
         return [
             _feedback_sample(each, bool(row.label), limits, drop=run.recipe.drop_truncated)
             for each, row in zip(answers, some, strict=True)
@@ -94,7 +95,8 @@ def prompt_tokens(rows: Rows, tokenizer: PreTrainedTokenizerBase, run: Run) -> T
 
     def tokenise(some: list[Row]) -> list[Sample]:
         made = []
-        for row, encoding in zip(some, encodings_of([_prompt(row, template) for row in some], tokenizer), strict=True):
+        texts = each_row(some, lambda row: _prompt(row, template))
+        for row, encoding in zip(some, encodings_of(texts, tokenizer), strict=True):
             ids = np.array(encoding.ids, np.int32)
             messages = [_plain(message) for message in _asked(row)]
             outcome = Outcome(len(ids), len(ids), len(ids) + run.recipe.max_new_tokens)
@@ -131,11 +133,17 @@ def _plain(message: Message) -> dict[str, str]:
 
 
 def _answers(
-    rows: list[tuple[Row, list[Message], list[Message]]], template: Template, tokenizer: PreTrainedTokenizerBase
-) -> list[Encoded]:
-    """Prompt and answer of each row in one sequence, of which the answer is learned."""
-    texts, spans = [], []
-    for row, asked, answer in rows:
+    rows: list[Row], parts: Callable[[Row], tuple[list[Message], list[Message]]], template: Template,
+    tokenizer: PreTrainedTokenizerBase,
+) -> list[Encoded]:  # fmt: skip
+    """Prompt and answer of each row in one sequence, of which the answer is learned.
+
+    Args:
+        parts: the prompt's messages, and the answer's.
+    """
+
+    def written(row: Row) -> tuple[str, int]:
+        asked, answer = parts(row)
         if not answer or any(message["role"] != "assistant" for message in answer):
             raise UsageError(
                 "an answer is not one of the assistant alone, and the trainer would learn the other's words as well",
@@ -150,9 +158,11 @@ def _answers(
                 where=f"row {row.id[:12]}",
                 remedy="name a template that does not (--chat-template FILE)",
             )
-        texts.append(whole)
-        spans.append(((len(prompt), len(whole)),))
-    return encoded(texts, spans, [row.id for row, _, _ in rows], tokenizer)
+        return whole, len(prompt)
+
+    texts = each_row(rows, written)
+    spans = [((start, len(text)),) for text, start in texts]
+    return encoded([text for text, _ in texts], spans, [row.id for row in rows], tokenizer)
 
 
 def _split(tokens: Encoded, limits: Limits) -> tuple[NDArray[np.int32], NDArray[np.int32], Outcome]:

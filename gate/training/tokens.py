@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from gate.errors import UsageError
 from gate.training.accounting import Outcome
 from gate.training.assembly import NOT_LEARNED, Columns, Sample, Tokens, assembled, limits_of
-from gate.training.conversations import prompt_text, rendered
+from gate.training.conversations import each_row, prompt_text, rendered
 from gate.training.encoding import Encoded, encoded, encodings_of
 from gate.training.preferences import feedback_tokens, preference_tokens, prompt_tokens
 from gate.training.rows import Row, Rows, meta_of
@@ -57,7 +57,7 @@ def chat_tokens(rows: Rows, tokenizer: PreTrainedTokenizerBase, run: Run) -> Tok
     template, limits = resolved_template(run, tokenizer), limits_of(run, tokenizer)
 
     def tokenise(some: list[Row]) -> list[Sample]:
-        texts = [rendered(row, template) for row in some]
+        texts = each_row(some, lambda row: rendered(row, template))
         tokens = encoded(
             [each.text for each in texts],
             [each.spans for each in texts],
@@ -153,7 +153,7 @@ def class_tokens(rows: Rows, tokenizer: PreTrainedTokenizerBase, run: Run) -> To
         chats = [at for at, row in enumerate(some) if row.messages]
         ids = [np.zeros(0, np.int32)] * len(some)
         if template is not None:
-            texts = [prompt_text(_asked(some[at]), some[at], template) for at in chats]
+            texts = each_row((some[at] for at in chats), lambda row: prompt_text(_asked(row), row, template))
             for at, encoding in zip(chats, encodings_of(texts, tokenizer), strict=True):
                 ids[at] = np.array(encoding.ids, np.int32)
         plain = [at for at, row in enumerate(some) if not row.messages]

@@ -196,6 +196,9 @@ def test_a_template_that_refuses_a_role_names_the_row_and_the_roles(
     with pytest.raises(TemplateError, match=r"\(system user assistant\): no system, please") as caught:
         made([one := row(turns)], tokenizer, tiny_base, tmp_path / "run", strict)
     assert one.id[:12] in str(caught.value)
+    other = row(chat(("system", "be long"), ("user", "one"), ("assistant", "two")))
+    with pytest.raises(TemplateError, match=r"no system, please \(and so does 1 more row\)"):
+        made([one, row(turns[1:]), other], tokenizer, tiny_base, tmp_path / "three", strict)
 
 
 def test_a_template_that_passes_over_a_role_is_refused(tokenizer: Any, tiny_base: Path, tmp_path: Path) -> None:
