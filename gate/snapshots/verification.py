@@ -14,10 +14,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-import polars as pl
-
-from gate.admission.finding_ids import finding_ids
-from gate.admission.result import FINDINGS
 from gate.data.side_by_side import side_by_side
 from gate.errors import GateError
 from gate.provenance.heads import check_chain
@@ -32,18 +28,16 @@ from gate.provenance.statements import (
     Review,
     Revocation,
     Statement,
-    Waiver,
     now,
     written,
 )
 from gate.provenance.trust import Trust, Untrusted
 from gate.snapshots.chain import Link, State, broken
 from gate.snapshots.erased_rows import carried_out
-from gate.snapshots.layout import VERDICTS
-from gate.snapshots.parquet import from_parquet
 from gate.snapshots.sealed_objects import Objects, trusted_erasures
 from gate.snapshots.sealed_rows import THREADS, OnBytes, sealed
 from gate.snapshots.source_files import compared, listed
+from gate.snapshots.statement_contents import review_link, waived_link
 from gate.store.objects import Damaged, hash_file
 
 Verdict = Literal["broken"] | Status | Literal["whole"]
@@ -315,9 +309,13 @@ class Verifier:
         about = one.about
         if isinstance(about, Admission):
             files = listed(about) if self.data is None else compared(about, self.data)
-            return [*sealed(self.objects, about, self.on_bytes), self._waived(one, about), files]
+            return [
+                *sealed(self.objects, about, self.on_bytes),
+                waived_link(self.objects, self.statements, one, about),
+                files,
+            ]
         if isinstance(about, Review):
-            return [self._review(about)]
+            return [review_link(self.objects, about)]
         if isinstance(about, Erasure):
             return carried_out(self.objects, about)
         if isinstance(about, Approval | Rejection | Ref):
@@ -335,52 +333,6 @@ class Verifier:
             said = f"a ref says that it admits {about.snapshot[:12]}, and it admits {found.about.snapshot[:12]}"
             return [Link("admission", f"statements/{found.digest}.json", "broken", said)]
         return []
-
-    def _waived(self, one: Statement, about: Admission) -> Link:
-        """That waivers which an admission rests on were in force, and cover what it says was waived."""
-        covered: set[tuple[str, str]] = set()
-        for digest in about.waivers:
-            waiver = self.statements.get(digest)
-            if waiver is None or not isinstance(waiver.about, Waiver):
-                continue  # said elsewhere, as a parent, where it is missing
-            if waiver.about.until < one.made:
-                said = f"it was over on {waiver.about.until[:10]}, before the admission"
-                return Link("waiver", f"statements/{digest}.json", "broken", said)
-            covered |= {(waiver.about.rule, finding) for finding in waiver.about.findings}
-        try:
-            read = self.objects.read(about.findings, "parquet", cut=True)
-            states = from_parquet(read.content, FINDINGS, read.name, columns=["rule", "state"])
-            wanted = states.filter(pl.col("state").cast(pl.String) == "waived")["rule"].unique()
-            waived = 0
-            if wanted.len():
-                every = from_parquet(read.content, FINDINGS, read.name)
-                for rule in wanted:
-                    own = every.filter(pl.col("rule") == rule)
-                    ids = finding_ids(own).filter(own["state"].cast(pl.String).eq_missing("waived"))
-                    waived += ids.len()
-                    if any((rule, each) not in covered for each in ids):
-                        return Link(
-                            "waived", read.name, "broken", f"a finding of {rule} is waived that no waiver names"
-                        )
-        except GateError as error:
-            return broken("waived", error)
-        return Link("waived", "", said=f"{waived:,} findings, by {len(about.waivers):,} waivers")
-
-    def _review(self, about: Review) -> Link:
-        try:
-            read = self.objects.read(about.verdicts, "parquet", cut=True)
-            counts = dict(
-                from_parquet(read.content, VERDICTS, read.name, columns=["verdict"])["verdict"]
-                .cast(pl.String)
-                .value_counts()
-                .iter_rows()
-            )
-        except GateError as error:
-            return broken("verdicts", error)
-        if (counts.get("good", 0), counts.get("bad", 0)) != (about.good, about.bad):
-            return Link("verdicts", read.name, "broken", "the review says otherwise than its verdicts")
-        state: State = "erased" if read.erasure else "whole"
-        return Link("verdicts", read.name, state, read.told or f"{about.good:,} good, {about.bad:,} bad")
 
     # Refs, heads, and what else lies in the store
 
