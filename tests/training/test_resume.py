@@ -71,6 +71,7 @@ def whole(own: Approved, tiny_base: Path) -> Trained:
     return run_gate_train(own, tiny_base, overrides=QUICK, name="whole")
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_model_bit_by_bit(own: Approved, tiny_base: Path, whole: Trained) -> None:
     kill = at_step(7, lambda: end("killed", signal.SIGKILL))
     with pytest.raises(TrainingFailed, match="killed") as failed:
