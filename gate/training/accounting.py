@@ -49,6 +49,7 @@ FATES = pl.Schema(
 """Of accounting.parquet: a row per row of each train split and per canary, the same content as often as it is there."""
 
 _CANARY = -1
+_OTHER = "other"
 
 
 class BooksOpen(GateError):
@@ -215,6 +216,8 @@ class Account:
         unseen = (
             pl.when(pl.col("kind") == "ewc")
             .then(pl.lit("fisher"))
+            .when(pl.col("key") == _OTHER)
+            .then(pl.lit("other_kind"))
             .when(pl.col("draws").is_null())
             .then(pl.lit("not_drawn"))
             .when(pl.col("ever") > 0)
@@ -237,11 +240,12 @@ class Account:
         """Every row of each train split and every canary, whether drawn or not."""
         schema = {"use": pl.Int16, "key": pl.String, "id": pl.String, "snapshot": pl.String, "kind": pl.String}
         frames = [
-            pl.DataFrame({"id": source.ids}, schema={"id": pl.String})
+            pl.DataFrame({"id": [*source.ids, *source.others]}, schema={"id": pl.String})
             .with_row_index("key")
             .select(
                 pl.lit(source.use, pl.Int16).alias("use"),
-                pl.col("key").cast(pl.String),
+                # A row of another kind has no place among those that may be drawn.
+                pl.when(pl.col("key") < len(source.ids)).then(pl.col("key").cast(pl.String)).otherwise(pl.lit(_OTHER)),
                 "id",
                 pl.lit(source.of.snapshot).alias("snapshot"),
                 pl.lit("data" if source.of.role == "train" else source.of.role).alias("kind"),
@@ -288,7 +292,7 @@ class Account:
         mine = fates.filter(pl.col("use") == source.use)
         counts: dict[str, int] = {str(fate): int(count) for fate, count in mine["fate"].value_counts().iter_rows()}
         trained, dropped, unseen = (counts.get(fate, 0) for fate in ("trained", "dropped", "unseen"))
-        rows = len(source.ids)
+        rows = len(source.ids) + len(source.others)
         if rows != trained + dropped + unseen or mine.height != rows:
             raise BooksOpen(
                 f"its train split has {rows:,} rows, and {trained:,} trained + {dropped:,} dropped + {unseen:,} unseen "

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -137,12 +137,22 @@ def check_trainable(recipe: Recipe, uses: Opened) -> None:
                 remedy="admit more data; `gate snapshots show` tells how it was divided",
             )
         if use.role == "train":
-            first = next(iter(snapshot.examples("train", ["kind"])))
-            kind = str(first["kind"][0])
-            if kind not in FITTING[objective]:
-                fitting = [name for name, kinds in FITTING.items() if kind in kinds]
+            kinds = _kinds(snapshot, FITTING[objective])
+            if kinds.isdisjoint(FITTING[objective]):
+                fitting = [name for name, fit in FITTING.items() if not kinds.isdisjoint(fit)]
                 raise UsageError(
-                    f"its examples are of kind {kind}, and {objective} learns from {' or '.join(FITTING[objective])}",
+                    f"its examples are of kind {' and '.join(sorted(kinds))}, and {objective} learns from "
+                    f"{' or '.join(FITTING[objective])}",
                     where=f"snapshot {use.name}",
                     remedy=f"take a recipe whose objective is {', '.join(fitting)} (`gate recipes ls`)",
                 )
+
+
+def _kinds(snapshot: Snapshot, wanted: Collection[str]) -> set[str]:
+    """The kinds of the examples to train on, as far as the first that is wanted: a snapshot may hold several."""
+    found: set[str] = set()
+    for examples in snapshot.examples("train", ["kind"]):
+        found.update(map(str, examples["kind"].unique()))
+        if not found.isdisjoint(wanted):
+            break
+    return found

@@ -82,9 +82,11 @@ class Source:
     use: int
     of: SnapshotUse
     ids: list[str]
-    """Of every row of the train split, sorted."""
+    """Of every row of the train split that the objective can learn from, sorted."""
     drawn: int
     """Rows that one pass reads, repeats included."""
+    others: list[str] = field(default_factory=list)
+    """Ids of the rows of other kinds, which another objective learns from: a snapshot may hold several kinds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +115,15 @@ def training_rows(run: Run, opened: Sequence[tuple[SnapshotUse, Snapshot]]) -> R
         Damaged: an object of a snapshot is not what it was.
     """
     recipe, notes = run.recipe, list[tuple[str, str]]()
-    splits = {
-        at: _rows(at, use, snapshot, "train", recipe) if use.role != "ewc" else _named(at, snapshot)
-        for at, (use, snapshot) in enumerate(opened)
-    }
+    splits: dict[int, list[Row]] = {}
+    others: dict[int, list[str]] = {}
+    for at, (use, snapshot) in enumerate(opened):
+        if use.role == "ewc":
+            splits[at] = _named(at, snapshot)
+        else:
+            splits[at], others[at] = _rows(at, use, snapshot, "train", recipe)
+            if others[at]:
+                notes.append(_of_other_kinds(use, len(splits[at]), len(others[at]), recipe))
     main = [at for at, (use, _) in enumerate(opened) if use.role == "train"]
     if not main:
         raise UsageError("the run has no snapshot to train on", remedy="name one with --snapshot")
@@ -128,10 +135,11 @@ def training_rows(run: Run, opened: Sequence[tuple[SnapshotUse, Snapshot]]) -> R
             groups.append(_picked(splits[at], counts[at], recipe.seed))
     inserted, controls = _canaries(recipe, opened[main[0]][1].id)
     groups.append(_canary_rows(inserted, recipe))
-    validation = [row for at in main for row in _rows(at, *opened[at], "validation", recipe)]
+    validation = [row for at in main for row in _rows(at, *opened[at], "validation", recipe)[0]]
     if not validation:
         raise UsageError(
-            "no snapshot of the run has a validation split, and without one nothing says which checkpoint is best",
+            "no snapshot of the run has a validation split for this objective, and without one nothing says which "
+            "checkpoint is best",
             where=", ".join(opened[at][0].name for at in main),
             remedy="admit the data with one: a file validation.jsonl beside train.jsonl, or `split:` in gate.yaml",
         )
@@ -145,19 +153,28 @@ def training_rows(run: Run, opened: Sequence[tuple[SnapshotUse, Snapshot]]) -> R
                 f"({first}): the validation loss says less than it seems to",
             )
         )
-    sources = [Source(at, use, [row.id for row in splits[at]], counts.get(at, 0)) for at, (use, _) in enumerate(opened)]
+    sources = [
+        Source(at, use, [row.id for row in splits[at]], counts.get(at, 0), others.get(at, []))
+        for at, (use, _) in enumerate(opened)
+    ]
     return Rows(train, validation, sources, inserted, controls, notes)
 
 
-def _rows(at: int, use: SnapshotUse, snapshot: Snapshot, split: Split, recipe: Recipe) -> list[Row]:
-    """Every row of a split, sorted by content id."""
+def _rows(at: int, use: SnapshotUse, snapshot: Snapshot, split: Split, recipe: Recipe) -> tuple[list[Row], list[str]]:
+    """Every row of a split that the objective learns from, sorted by content id, and the ids of the others.
+
+    Raises:
+        UsageError: there are only others, or no row to train on.
+    """
     kinds = FITTING[recipe.objective]
     frames = [frame.select(_COLUMNS) for frame in snapshot.examples(split, _COLUMNS)]
     records = sorted((each for frame in frames for each in frame.iter_rows(named=True)), key=_by_content)
-    if unfit := [each for each in records if each["kind"] not in kinds]:
+    unfit = [each for each in records if each["kind"] not in kinds]
+    records = [each for each in records if each["kind"] in kinds]
+    if unfit and not records and split == "train":
         kind: Kind = unfit[0]["kind"]
         raise UsageError(
-            f"{len(unfit):,} of {len(records):,} examples are {kind}, and `{recipe.objective}` learns from "
+            f"its {len(unfit):,} examples to train on are of kind {kind}, and `{recipe.objective}` learns from "
             f"{' or '.join(kinds)} (the first: {unfit[0]['id'][:12]}, {unfit[0]['file']} row {unfit[0]['row']})",
             where=f"snapshot {use.name} {use.snapshot[:12]}",
             remedy=f"for {kind} examples the recipe is {_RECIPES[kind]}",
@@ -169,7 +186,7 @@ def _rows(at: int, use: SnapshotUse, snapshot: Snapshot, split: Split, recipe: R
             remedy="admit the data with a train split (`gate snapshots show` says what it has)",
         )
     role: RowKind = "replay" if use.role == "replay" else "data"
-    return [
+    rows = [
         Row(
             id=each["id"],
             use=at,
@@ -186,6 +203,15 @@ def _rows(at: int, use: SnapshotUse, snapshot: Snapshot, split: Split, recipe: R
         )
         for place, each in enumerate(records)
     ]
+    return rows, [each["id"] for each in unfit]
+
+
+def _of_other_kinds(use: SnapshotUse, fitting: int, others: int, recipe: Recipe) -> tuple[str, str]:
+    return (
+        "other_kinds",
+        f"{others:,} of the {fitting + others:,} training examples of {use.name} are of a kind that "
+        f"`{recipe.objective}` does not learn from; they are counted as unseen",
+    )
 
 
 def _named(at: int, snapshot: Snapshot) -> list[Row]:

@@ -24,6 +24,7 @@ REASONS = {
     "too_long": "it is longer than max_length, and a cut one would mean something else",
     "nothing_left": "nothing of what is to be learned fits in max_length",
     "nothing_to_learn": "it has no answer to learn",
+    "other_kind": "it is of a kind that the objective does not learn from, though another does",
     "not_drawn": "its weight draws fewer rows than there are",
     "not_reached": "training ended before it was its turn",
     "after_best": "training reached it after the checkpoint that became the candidate",

@@ -65,6 +65,7 @@ def seal(people: People, policy: Path, tmp_path_factory: pytest.TempPathFactory)
     """Admits rows (train, validation and test) as `ana`, and has `ben` approve them.
 
     seal(train, validation, test=…, name="task", store=None, approved=True) -> Approved; rows are records of any shape.
+    `more` gives further files by name.
     """
 
     def make(
@@ -76,11 +77,14 @@ def seal(people: People, policy: Path, tmp_path_factory: pytest.TempPathFactory)
         store: Path | None = None,
         approved: bool = True,
         signer: PrivateKey | None = None,
+        more: Mapping[str, Iterable[Mapping[str, object]]] | None = None,
     ) -> Approved:
         folder = tmp_path_factory.mktemp(name)
         for split, rows in (("train", train), ("validation", validation), ("test", test)):
             if rows := list(rows):
                 write_rows(folder / "data" / f"{split}.jsonl", rows)
+        for file, others in (more or {}).items():
+            write_rows(folder / "data" / file, others)
         place = store or folder / ".gate"
         made = admit(
             [folder / "data"], name=name, signer=signer or people.ana, trust=people.trust, policy=policy, report=False,

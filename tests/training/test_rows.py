@@ -152,7 +152,7 @@ def test_a_snapshot_that_the_objective_cannot_learn_from(
 ) -> None:
     with pytest.raises(UsageError) as caught:
         read(tmp_path, kinds[kind], objective=objective)
-    assert f"120 of 120 examples are {kind}, and `{objective}` learns from" in str(caught.value)
+    assert f"its 120 examples to train on are of kind {kind}, and `{objective}` learns from" in str(caught.value)
     assert f"for {kind} examples the recipe is {advice}" in str(caught.value)
 
 
@@ -183,3 +183,41 @@ def test_no_validation_split_is_told_with_what_to_do(seal: Seal, tmp_path: Path)
 def test_an_empty_train_split(seal: Seal, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="its train split is empty"):
         read(tmp_path, seal([], chats(7, 120), name="nothing"))
+
+
+def test_rows_of_another_kind_are_counted_and_left_to_another_objective(seal: Seal, tmp_path: Path) -> None:
+    pairs = [{"prompt": row["instruction"], "chosen": row["output"], "rejected": "no"} for row in chats(21, 120)]
+    mixed = seal(
+        chats(20, 120), chats(22, 20), more={"pairs/train.jsonl": pairs, "pairs/validation.jsonl": pairs[:20]},
+        name="mixed",
+    )  # fmt: skip
+    frame = mixed.opened.frame("train")
+    for objective, kind in (("sft", "chat"), ("dpo", "preference")):
+        rows = read(tmp_path / objective, mixed, objective=objective)
+        own = frame.filter(frame["kind"] == kind)["id"].sort().to_list()
+        assert Counter(row.id for row in rows.train) == Counter(own)
+        (source,) = rows.sources
+        assert source.ids == own
+        assert sorted([*source.ids, *source.others]) == frame["id"].sort().to_list()
+        assert [code for code, _ in rows.notes] == ["other_kinds"]
+        assert f"{len(source.others)} of the {frame.height} training examples of mixed" in rows.notes[0][1]
+
+
+def test_the_books_close_over_rows_of_other_kinds(seal: Seal, tiny_base: Path, tmp_path: Path) -> None:
+    import polars as pl
+    from transformers import AutoTokenizer
+
+    from gate.training.events import Events
+    from gate.training.tokens import chat_tokens
+
+    pairs = [{"prompt": row["instruction"], "chosen": row["output"], "rejected": "no"} for row in chats(31, 110)]
+    mixed = seal(chats(30, 120), chats(32, 20), more={"pairs/train.jsonl": pairs}, name="books")
+    run = run_of(tmp_path, tiny_base, mixed)
+    rows = training_rows(run, [(run.snapshots[0], mixed.opened)])
+    chat_tokens(rows, AutoTokenizer.from_pretrained(tiny_base), run).account.settle(run, Events(tmp_path))
+    fates = pl.read_parquet(tmp_path / "accounting.parquet")
+    assert fates.height == mixed.opened.counts["train"] == 230
+    others = fates.filter(pl.col("reason") == "other_kind")
+    assert others.height == 110
+    assert others["fate"].unique().to_list() == ["unseen"]
+    assert fates["fate"].value_counts().sort("fate").rows() == [("trained", 120), ("unseen", 110)]
