@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gate.errors import GateError
+from gate.errors import UsageError
 from gate.training.model_files import hashed_files, model_digest
 from gate.training.run_file import Run
 from tests.training.made import Approved, run_of
@@ -108,13 +108,31 @@ def test_packed_examples_are_learned_as_each_alone(tmp_path: Path, tiny_base: Pa
     assert packed.accounting["snapshots"][0]["trained"] == 80
 
 
-def test_a_model_whose_examples_would_see_one_another_is_not_packed() -> None:
+def test_a_model_whose_examples_would_see_one_another_is_not_packed(
+    tmp_path: Path, tiny_base: Path, few: Approved
+) -> None:
     from transformers import FalconConfig, FalconForCausalLM
 
     from gate.training.isolation import check_packing
-    from tests.training.made import recipe
 
     config = FalconConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2, vocab_size=99)
-    run = Run.model_construct(recipe=recipe(packing=True))
-    with pytest.raises(GateError, match="see one another"):
-        check_packing(FalconForCausalLM(config), run)
+    with pytest.raises(UsageError, match="see one another"):
+        check_packing(FalconForCausalLM(config), run_of(tmp_path / "run", tiny_base, few, packing=True))
+
+
+# --- Beside a quantised base ---
+
+
+@pytest.mark.parametrize("objective", ["sft", "reward"])
+def test_what_is_trained_keeps_its_precision_beside_a_quantised_base(
+    tmp_path: Path, tiny_base: Path, seal: Seal, objective: str
+) -> None:
+    """trl rounds it to 16 bits, where an update a thousandth as large as the weight is lost."""
+    from safetensors.torch import load_file
+
+    rows = orders() if objective == "sft" else pairs()
+    approved = seal(rows[:40], rows[40:110], name=f"quantised-{objective}")
+    keys = QUICK | {"objective": objective, "method": "qlora", "quantisation": "nf4", "max_steps": 2}
+    finished = train(run_of(tmp_path / "run", tiny_base, approved, **keys))
+    weights = load_file(finished.run.candidate / "adapter_model.safetensors")
+    assert {str(weight.dtype) for weight in weights.values()} == {"torch.float32"}
