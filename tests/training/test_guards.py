@@ -271,6 +271,17 @@ def test_guards_count_the_same_however_a_batch_is_divided(
         torch.testing.assert_close(parts["weights"][name], weight, rtol=1e-4, atol=2e-5)
 
 
+@pytest.mark.slow
+def test_guards_count_the_same_on_two_devices(tmp_path: Path, tiny_base: Path, approved: Approved) -> None:
+    from tests.training.test_trainers_processes import launched
+
+    keys = {**GUARDS, "dropout": 0.0, "optimiser": "sgd", "lr": 0.02, "max_steps": 4, "log_every": 2}
+    one = train(tmp_path / "one", tiny_base, approved, **keys, device_batch=16)
+    two = launched(run_of(tmp_path / "two", tiny_base, approved, **keys, device_batch=8), 2)
+    for figure in ("loss", "task_loss", "kl", "l2sp"):
+        assert two.curve(figure) == pytest.approx([step[figure] for step in one["step"]], rel=1e-3, abs=1e-6), figure
+
+
 def test_each_part_of_the_loss_is_told_and_they_add_up(tmp_path: Path, tiny_base: Path, approved: Approved) -> None:
     told = train(tmp_path / "run", tiny_base, approved, **GUARDS)
     for step in told["step"]:

@@ -73,6 +73,7 @@ def test_the_validation_loss_rises_while_the_training_loss_falls() -> None:
     assert "1.000 at step 30" in sign.message
     assert "10 -> 3" in sign.remedy
     assert codes(Curves(points(losses), rises[:4])) == []  # once may be chance
+    assert codes(Curves(points(losses), evaluated([1.5, 1.2, 1.0, 1.008, 1.009, 1.007]))) == []  # and that is no change
     flat = [*losses[:30], *[1.5] * 30]
     assert "overfitting" not in codes(Curves(points(flat), rises))  # the training loss does not fall
 
