@@ -33,6 +33,11 @@ def render_released(released: Released, console: Console) -> None:
         f"logits     differ by at most {compared.difference:.2g} from the candidate's; {compared.tolerance:.2g} is "
         f"allowed, and its largest is {released.made.largest:.3g}",
         *(
+            [f"           training moved them by up to {released.made.effect:.2g}"]
+            if released.made.effect is not None
+            else []
+        ),
+        *(
             [f"           by at most {compared.merge:.2g} from those on its base in full precision"]
             if compared.merge is not None
             else []
@@ -75,6 +80,7 @@ def document(released: Released) -> bytes:
         "tolerance": compared.tolerance,
         "largest_logit": released.made.largest,
         "full_precision_difference": released.made.full_precision,
+        "training_difference": released.made.effect,
         "merge_difference": compared.merge,
         "merge_tolerance": compared.merge_tolerance,
         "agreement": compared.agreement,

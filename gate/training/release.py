@@ -127,6 +127,9 @@ class Made(_Part):
     None where the base was never quantised, or the form leaves it quantised. Where it is a figure, the form is compared
     with both: with the latter closely, which shows that the merge is right, and with the former, which is what was
     evaluated."""
+    effect: float | None = None
+    """The largest difference of logits between the candidate and its untouched base: what training did. None for
+    classifiers, whose base has no head."""
     notes: list[str] = []
     """Sentences for people."""
 
@@ -143,6 +146,11 @@ class Compared(_Part):
     """Mean KL(candidate || form) over positions, in nats."""
     prompts: int
     positions: int
+    distance: float = 0.0
+    """Root mean square of the differences of all logits."""
+    from_base: float | None = None
+    """The same to the untouched base, where there is one to compare with. A form that is nearer to it than to the
+    candidate has lost what was trained, however small the differences are."""
     merge: float | None = None
     """The largest difference from the candidate on its base in full precision, where that base was quantised."""
     merge_tolerance: float | None = None
@@ -203,6 +211,13 @@ def merge_tolerance(job: Job, made: Made) -> float:
     if quantise := quantisation_of(job.form, job.quantise):
         steps.append(quantise)
     return max(COARSENESS[step] for step in steps) * made.largest
+
+
+def lost(compared: Compared, made: Made) -> bool:
+    """Whether the form is nearer to the untouched base than to the candidate: an adapter that was left out, or drowned
+    in quantisation. Where training did nothing that could be seen, nothing can be lost."""
+    seen = made.effect is not None and made.effect > COARSENESS["fp32"] * made.largest
+    return seen and compared.from_base is not None and not compared.distance < compared.from_base
 
 
 def quantisation_of(form: Form, quantise: str | None) -> str | None:

@@ -66,6 +66,7 @@ def release_json(card: Card) -> str:
             "positions": card.compared.positions,
             "by_full_precision_base": _rounded(card.made.full_precision),
             "merge": _rounded(card.compared.merge),
+            "by_training": _rounded(card.made.effect),
         },
         "notes": card.made.notes,
         "versions": {"gate": __version__} | {name: found for name in _used(job.form) if (found := _version(name))},
@@ -110,6 +111,7 @@ def readme(card: Card) -> str:
         f"| logits | differ by at most {compared.difference:.2g} from the candidate's (allowed: "
         f"{compared.tolerance:.2g}; its largest is {card.made.largest:.2g}), on {compared.prompts} "
         f"prompts, {compared.positions} positions |",
+        *([f"| training | moved logits by up to {card.made.effect:.2g} |"] if card.made.effect is not None else []),
         f"| the likeliest is the same | at {compared.agreement:.1%} of positions |",
         "",
         *(f"> {note[0].upper()}{note[1:]}.\n" for note in notes_of(card.job, card.made)),

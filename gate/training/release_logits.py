@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 LONGEST = 48
 """Tokens of a prompt: logits of 20 such prompts over a vocabulary of 128,000 are 0.5 GB."""
 
+INFINITE = 3.0e38
+"""Stands for infinity, which JSON does not have."""
+
 Forward = Callable[["torch.Tensor"], "torch.Tensor"]
 """Token ids (1 x length) to logits (length x vocabulary; for a classifier 1 x classes), float32."""
 
@@ -84,20 +87,23 @@ def compare(path: Path, forward: Forward, allowed: float) -> Compared:
     import torch
 
     difference, agreed, divergence, positions, prompts = 0.0, 0, 0.0, 0, 0
+    squares, logits = 0.0, 0
     for ids, wanted in kept(path):
         found = forward(ids)
         same = found.shape == wanted.shape and bool(torch.isfinite(found).all())
         difference = max(difference, float((found - wanted).abs().max()) if same else float("inf"))
-        prompts, positions = prompts + 1, positions + len(wanted)
+        prompts, positions, logits = prompts + 1, positions + len(wanted), logits + wanted.numel()
+        squares += float((found - wanted).double().square().sum()) if same else float("inf")
         if same:
             agreed += int((found.argmax(-1) == wanted.argmax(-1)).sum())
             before, after = torch.log_softmax(wanted.double(), -1), torch.log_softmax(found.double(), -1)
             divergence += float((before.exp() * (before - after)).sum())
     return Compared(
-        difference=min(difference, 3.0e38),  # JSON has no infinity
+        difference=min(difference, INFINITE),
         tolerance=allowed,
         agreement=agreed / max(1, positions),
         divergence=max(0.0, divergence / max(1, positions)),
         prompts=prompts,
         positions=positions,
+        distance=min((squares / max(1, logits)) ** 0.5, INFINITE),
     )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gate.training.quantise import Quantisation
 from gate.training.release import Job, Unmergeable
 from gate.training.saving import ADAPTER, load_candidate
 from gate.training.weights import read_json
@@ -69,26 +72,43 @@ def load_combined(job: Job) -> PreTrainedModel | PeftModel:
     return model.eval()
 
 
+@contextlib.contextmanager
+def untouched(job: Job, reference: PreTrainedModel | PeftModel) -> Iterator[PreTrainedModel | PeftModel | None]:
+    """The base as it was before training, beside a candidate on it: the same with its adapters off, or loaded; None
+    for a classifier, whose head is new."""
+    if job.kind != "causal":
+        yield None
+    elif hasattr(reference, "disable_adapter"):
+        with reference.disable_adapter():
+            yield reference
+    else:
+        yield _load_base(job)
+
+
 def load_adapter(job: Job, folder: Path) -> PeftModel:
     """An adapter's folder on the base, in the precision of the candidate."""
     from peft import PeftModel
 
-    from gate.training.model import Loading, load_weights
-
     if not job.combined:
         model, _ = load_candidate(folder, _base(job), full_precision=job.quantisation is None)
         return model
-    base = load_weights(
+    base = _load_base(job, quantisation=job.quantisation)
+    return PeftModel.from_pretrained(base, folder, local_files_only=True).eval()
+
+
+def _load_base(job: Job, quantisation: Quantisation | None = None) -> PreTrainedModel:
+    from gate.training.model import Loading, load_weights
+
+    return load_weights(
         Loading(
             path=job.base,
             name=job.ingredients[0].name,
             kind=job.kind,
             dtype=_dtype(job.precision),
-            quantisation=job.quantisation,
+            quantisation=quantisation,
             remote_code=job.remote_code,
         )
-    )
-    return PeftModel.from_pretrained(base, folder, local_files_only=True).eval()
+    ).eval()
 
 
 def load_merged(job: Job, folder: Path) -> PreTrainedModel:

@@ -10,13 +10,14 @@ import errno
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gate.errors import GateError, InputError
 from gate.store.files import refused
 from gate.training.release import Job, Made, Trouble, merge_tolerance, tolerance
 from gate.training.release_forms import write_adapter, write_merged
 from gate.training.release_gguf import reload_gguf, write_gguf
-from gate.training.release_logits import Forward, compare, keep, of_model, token_ids
+from gate.training.release_logits import INFINITE, Forward, compare, keep, of_model, token_ids
 from gate.training.release_models import (
     dtype_of,
     is_adapter,
@@ -25,11 +26,16 @@ from gate.training.release_models import (
     load_merged,
     load_reference,
     load_tokenizer,
+    untouched,
 )
 from gate.training.release_onnx import reload_onnx, write_onnx
 from gate.training.release_process import COMPARED, ERROR, MADE
 
-LOGITS, FULL_PRECISION = "logits.safetensors", "full-precision.safetensors"
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel
+
+LOGITS, FULL_PRECISION, BASE = "logits.safetensors", "full-precision.safetensors", "base.safetensors"
 FORM = "form"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -46,6 +52,7 @@ def make(job: Job) -> None:
     ids = token_ids(job, load_tokenizer(job))
     largest = keep(work / LOGITS, ids, of_model(reference))
     dtype = dtype_of(reference)
+    effect = _keep_base(job, reference, ids, work / LOGITS)
     del reference
     notes = []
     if rough:
@@ -58,12 +65,13 @@ def make(job: Job) -> None:
         unquantised = load_reference(job, full_precision=True)
         full_precision = compare(work / LOGITS, of_model(unquantised), 1.0).difference
         keep(work / FULL_PRECISION, ids, of_model(unquantised))
+        effect = _keep_base(job, unquantised, ids, work / FULL_PRECISION)
         del unquantised
 
     # --- The form ---
     writers = {"adapter": write_adapter, "merged": write_merged, "gguf": write_gguf, "onnx": write_onnx}
     notes += writers[job.form](job, target) or []
-    made = Made(largest=largest, dtype=dtype, full_precision=full_precision, notes=notes)
+    made = Made(largest=largest, dtype=dtype, full_precision=full_precision, effect=effect, notes=notes)
     (work / MADE).write_text(made.model_dump_json(), "utf-8")
 
 
@@ -73,11 +81,24 @@ def check(job: Job) -> None:
     made = Made.model_validate_json((work / MADE).read_bytes())
     forward = _reloaded(job, work / FORM)
     compared = compare(work / LOGITS, forward, tolerance(job, made))
+    near = compared
     if made.full_precision is not None:
-        allowed = merge_tolerance(job, made)
-        merge = compare(work / FULL_PRECISION, forward, allowed).difference
-        compared = compared.model_copy(update={"merge": merge, "merge_tolerance": allowed})
+        near = compare(work / FULL_PRECISION, forward, merge_tolerance(job, made))
+        compared = compared.model_copy(update={"merge": near.difference, "merge_tolerance": near.tolerance})
+    if made.effect is not None:
+        from_base = compare(work / BASE, forward, near.tolerance).distance
+        compared = compared.model_copy(update={"distance": near.distance, "from_base": from_base})
     (work / COMPARED).write_text(compared.model_dump_json(), "utf-8")
+
+
+def _keep_base(job: Job, candidate: PreTrainedModel | PeftModel, ids: list[list[int]], logits: Path) -> float | None:
+    """Write the logits of the untouched base; returns how far training has led from them, where that can be said."""
+    with untouched(job, candidate) as base:
+        if base is None:
+            return None
+        keep(Path(job.work) / BASE, ids, of_model(base))
+        far = compare(logits, of_model(base), 1.0).difference
+    return far if far < INFINITE else None  # of other shape: P-tuning's has its vectors before the prompt
 
 
 def _reloaded(job: Job, folder: Path) -> Forward:

@@ -36,6 +36,7 @@ from gate.training.release import (
     Made,
     NotTheSame,
     check_request,
+    lost,
     quantisation_of,
 )
 from gate.training.release_card import README, RELEASE, Card, notes_of, readme, release_json
@@ -122,7 +123,7 @@ def export(
         on_stage("exporting", 2, 2)
         made = Made.model_validate_json((work / MADE).read_bytes())
         compared = Compared.model_validate_json((work / COMPARED).read_bytes())
-        _same(form, compared)
+        _same(form, compared, made)
         card = Card(job, sources, used, made, compared)
         (work / "form" / RELEASE).write_text(release_json(card), "utf-8")
         (work / "form" / README).write_text(readme(card), "utf-8")
@@ -288,7 +289,7 @@ def _job(
     )
 
 
-def _same(form: Form, compared: Compared) -> None:
+def _same(form: Form, compared: Compared, made: Made) -> None:
     if compared.positions == 0:
         raise InputError("nothing was compared: no prompt has a token")
     allowed = compared.merge_tolerance or 0.0
@@ -304,6 +305,13 @@ def _same(form: Form, compared: Compared) -> None:
             f"{compared.tolerance:.3g} is allowed (both find the same token likeliest at {compared.agreement:.1%} of "
             f"{compared.positions} positions); nothing was released",
             remedy="a finer --quantise; or --tolerance, where you know why it has to be larger",
+        )
+    if lost(compared, made):
+        raise NotTheSame(
+            f"the {form} form is nearer to the untouched base than to the candidate (root mean square of logits "
+            f"{compared.from_base:.3g} and {compared.distance:.3g}): what was trained is not in it; nothing was "
+            f"released",
+            remedy="a finer --quantise",
         )
 
 

@@ -92,6 +92,8 @@ def test_an_adapter_is_released_as_its_files_are(method: str, made: Callable[...
     own = made(method, method=method)
     released = export(own.name, "adapter")
     assert released.compared.difference == 0
+    effect = released.made.effect
+    assert effect is None if method == "ptuning" else effect is not None and 0.01 < effect < 100
     before, after = hashed_files(own.folder), hashed_files(released.folder)
     assert {name: after[name] for name in before} == before
     assert set(after) - set(before) == {"README.md", "release.json"}
@@ -189,6 +191,23 @@ def test_a_wrong_merge_of_a_quantised_candidate_is_noticed(
     with pytest.raises(NotTheSame, match="on its base in full precision"):
         export("qlora", "merged")
     assert nothing_left(tmp_path)
+
+
+def test_an_adapter_that_was_left_out_is_noticed_whatever_the_tolerance(
+    made: Callable[..., Candidate], export: Export, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gentle one moves logits by less than rounding to bf16 may."""
+    from gate.training import release_forms
+
+    made("gentle", method="lora", push=0.001)
+    released = export("gentle", "merged", quantise="bf16", out=tmp_path / "right")
+    assert released.made.effect is not None
+    assert 0 < released.made.effect < released.compared.tolerance
+    assert released.compared.from_base is not None
+    monkeypatch.setattr(release_forms.methods, "merged", lambda model: model.unload())
+    with pytest.raises(NotTheSame, match="nearer to the untouched base"):
+        export("gentle", "merged", quantise="bf16", out=tmp_path / "wrong")
+    assert [path.name for path in tmp_path.iterdir()] == ["right"]
 
 
 @pytest.mark.parametrize("kind", ["classifier", "reward"])
