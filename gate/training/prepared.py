@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from gate.training.assembly import GROUP
 from gate.training.order import epoch_order
+from gate.training.quantise import keep_precise
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,13 +25,9 @@ def prepared(trainer_class: type[Any]) -> type[Any]:  # any of transformers' and
     """A trainer class that trains on rows as they were tokenised (`gate.training.tokens` names the columns)."""
 
     class Prepared(trainer_class):  # type: ignore[misc]  # its base is known when it runs
-        def __init__(self, *args: Any, model: Any, **kwargs: Any) -> None:
-            trained = {name: weight.data for name, weight in model.named_parameters() if weight.requires_grad}
-            super().__init__(*args, model=model, **kwargs)
-            for name, weight in self.model.named_parameters():
-                if name in trained and weight.dtype != trained[name].dtype:
-                    # Beside a quantised base trl rounds what is trained to 16 bits, where small updates are lost.
-                    weight.data = trained[name].to(weight.device)
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            keep_precise(self.model)
             if "ref" in getattr(self.model, "peft_config", {}):
                 # trl copies a fresh adapter to have a reference, and would save the copy with each checkpoint; the
                 # reference is the base, which is the model with its adapter off.

@@ -134,5 +134,6 @@ def test_what_is_trained_keeps_its_precision_beside_a_quantised_base(
     approved = seal(rows[:40], rows[40:110], name=f"quantised-{objective}")
     keys = QUICK | {"objective": objective, "method": "qlora", "quantisation": "nf4", "max_steps": 2}
     finished = train(run_of(tmp_path / "run", tiny_base, approved, **keys))
-    weights = load_file(finished.run.candidate / "adapter_model.safetensors")
-    assert {str(weight.dtype) for weight in weights.values()} == {"torch.float32"}
+    files = list(finished.run.place.rglob("adapter_model.safetensors"))
+    assert len(files) == 2, "of the checkpoint and the candidate"
+    assert {str(weight.dtype) for file in files for weight in load_file(file).values()} == {"torch.float32"}
