@@ -23,7 +23,7 @@ from gate.training.session import session
 from gate.training.tokens import class_tokens
 
 
-def main(path: str) -> None:
+def main(path: str = "run.json") -> None:
     """Train a candidate as `run.json` says."""
     with session(path) as (run, events):
         from transformers import DataCollatorWithPadding, Trainer, TrainingArguments
@@ -68,4 +68,4 @@ def main(path: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:2])

@@ -21,7 +21,7 @@ from gate.training.session import session
 from gate.training.tokens import text_tokens
 
 
-def main(path: str) -> None:
+def main(path: str = "run.json") -> None:
     """Train a candidate as `run.json` says."""
     with session(path) as (run, events):
         from trl import SFTConfig, SFTTrainer
@@ -65,4 +65,4 @@ def main(path: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:2])

@@ -24,7 +24,7 @@ from gate.training.session import session
 from gate.training.tokens import prompt_tokens
 
 
-def main(path: str) -> None:
+def main(path: str = "run.json") -> None:
     """Train a candidate as `run.json` says."""
     with session(path) as (run, events):
         if run.recipe.objective == "rloo":
@@ -74,4 +74,4 @@ def main(path: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:2])

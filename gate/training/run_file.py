@@ -105,7 +105,11 @@ class Run(_Part):
         try:
             return cls.model_validate_json(Path(path).read_bytes())
         except OSError as error:
-            raise UsageError(f"the run cannot be read ({error.strerror})", where=os.fspath(path)) from None
+            raise UsageError(
+                f"the run cannot be read ({error.strerror})",
+                where=os.fspath(path),
+                remedy="trainers are started by `gate train`",
+            ) from None
         except ValidationError as error:
             first = error.errors()[0]
             at = ".".join(map(str, first["loc"]))

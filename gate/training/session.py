@@ -22,13 +22,15 @@ def session(path: str) -> Iterator[tuple[Run, Events]]:
     Yields:
         The run, and its events (which only the first process of a run writes).
     """
-    run = Run.load(path)
-    events = Events(run.place, speaks=os.environ.get("RANK", "0") == "0")
+    events = None
     try:
+        run = Run.load(path)
+        events = Events(run.place, speaks=os.environ.get("RANK", "0") == "0")
         _seed(run)
         yield run, events
     except GateError as error:
-        events.say("error", code=type(error).__name__, message=str(error), exit_code=error.exit_code)
+        if events is not None:
+            events.say("error", code=type(error).__name__, message=str(error), exit_code=error.exit_code)
         print(error, file=sys.stderr)
         raise SystemExit(error.exit_code) from None
 
