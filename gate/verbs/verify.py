@@ -17,7 +17,7 @@ from gate.snapshots.folder_export import PROOF
 from gate.snapshots.verification import Verification, Verifier
 from gate.store.objects import Damaged, Store, find_store
 from gate.training.chain import about_model, release_links, training_links, verify_folder, verify_model
-from gate.training.runs import runs_folder
+from gate.training.runs import find_run, runs_folder
 from gate.verbs.surroundings import open_trust
 
 Path_ = str | os.PathLike[str]
@@ -100,8 +100,15 @@ def _named(verifier: Verifier, what: str) -> Verification:
             if len(models) > 1:
                 raise UsageError(f"{len(models)} models begin with {what}", remedy="write more")
             return verify_model(verifier, said, None)
-    if what and (run := runs_folder(store.root) / what / "candidate").is_dir() and "/" not in what:
-        return verify_folder(verifier, run)
+    if what and "/" not in what and (runs_folder(store.root) / what / "state.json").is_file():
+        run = find_run(store.root, what)
+        if run.state.statement is None:
+            raise Damaged(
+                f"the run {what} is {run.stands}, and there is no training statement of it",
+                where=os.fspath(run.folder),
+                remedy=f"gate runs show {what} tells why",
+            )
+        return verify_folder(verifier, run.folder / "candidate")
     if what and (Path(what) / PROOF).is_file():
         proof = read_proof(Path(what))
         behind = verifier.snapshot(proof.snapshot)

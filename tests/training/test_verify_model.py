@@ -15,6 +15,7 @@ from gate.provenance.statements import Revocation, Statement, Training
 from gate.snapshots.reach import reach
 from gate.snapshots.verification import Verification
 from gate.store.objects import Damaged, Store
+from gate.training.record import NotRecorded
 from gate.verbs.trace import trace
 from gate.verbs.verify import verify
 from tests.training.made import Approved, additions
@@ -176,3 +177,14 @@ def test_what_samples_say_is_not_sealed(own: Approved) -> None:
 
     events = b'{"event": "step", "time": 1, "step": 1}\n{"event": "samples", "time": 2, "answers": [{"prompt": "x"}]}\n'
     assert without_samples(events) == b'{"event": "step", "time": 1, "step": 1}\n'
+
+
+def test_a_run_that_was_not_recorded_is_no_model_though_its_files_are_those_of_one(
+    own: Approved, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STAND_IN", "lost_rows")
+    with pytest.raises(NotRecorded):
+        run_of_stand_in(own, tiny_base, name="lost")
+    with pytest.raises(Damaged, match="is failed, and there is no training statement of it") as refused:
+        verified(own, "lost")
+    assert refused.value.exit_code == 1
