@@ -8,11 +8,12 @@ by gate's own process, and imports nothing heavy.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gate.errors import GateError, UsageError
+from gate.errors import GateError, MissingDependency, UsageError
 from gate.training.quantise import Quantisation
 from gate.training.recipe import LORA_FAMILY, Method
 
@@ -33,6 +34,13 @@ QUANTISATIONS: dict[Form, tuple[str, ...]] = {
     "onnx": ("int8",),
 }
 """What `--quantise` may say for each form; without it: gguf f16, the others as the weights are."""
+PACKAGES: dict[Form, tuple[str, ...]] = {
+    "adapter": ("torch", "transformers", "peft"),
+    "merged": ("torch", "transformers", "peft"),
+    "gguf": ("torch", "transformers", "peft", "gguf"),
+    "onnx": ("torch", "transformers", "peft", "onnx", "onnxscript", "onnxruntime"),
+}
+"""What has to be installed for each form."""
 COMBINATIONS: dict[Combination, str] = {
     "cat": "the exact weighted sum of the updates; the rank is the sum of the ranks",
     "svd": "the weighted sum, cut to the greatest rank among them",
@@ -50,8 +58,8 @@ COARSENESS: dict[str, float] = {
     "same": 1e-6,
     "fp32": 1e-4, "f32": 1e-4,
     "fp16": 1e-2, "f16": 1e-2,
-    "bf16": 5e-2,
-    "q8_0": 5e-2,
+    "bf16": 0.1,
+    "q8_0": 0.1,
     "q5_1": 0.2, "q5_0": 0.2, "q4_1": 0.75, "q4_0": 0.75,
     "int8": 0.25,
     "base int8": 0.1, "base nf4": 0.4,
@@ -187,6 +195,20 @@ def check_request(form: Form, quantise: str | None, methods: Sequence[Method], k
     if form == "gguf" and kind != "causal":
         raise Unmergeable(
             "GGUF is for models that continue text, and this one classifies", remedy="export it as onnx or merged"
+        )
+
+
+def check_packages(form: Form) -> None:
+    """That what a form takes is installed, before hours are spent.
+
+    Raises:
+        MissingDependency: it is not.
+    """
+    needed = PACKAGES[form]
+    if absent := [each for each in needed if find_spec(each) is None]:
+        raise MissingDependency(
+            f"{' and '.join(absent)} {'is' if len(absent) == 1 else 'are'} not installed, which {form} takes",
+            remedy=f"pip install {' '.join(absent)}",
         )
 
 

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gate.errors import MissingDependency
 from gate.training.release import Job, NotTheSame, Unmergeable, quantisation_of
 from gate.training.release_forms import merged
 from gate.training.release_gguf_vocabulary import write_vocabulary
@@ -53,11 +51,8 @@ def write_gguf(job: Job, target: Path) -> list[str]:
         Sentences about what a person should know of the file.
 
     Raises:
-        MissingDependency: gguf is not installed.
         Unmergeable: the architecture, its positions or its tokenizer are none that can be written.
     """
-    if find_spec("gguf") is None:
-        raise MissingDependency("gguf is not installed", remedy="pip install gguf")
     import gguf
 
     model = merged(job)

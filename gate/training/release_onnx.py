@@ -11,11 +11,9 @@ import io
 import logging
 import warnings
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gate.errors import MissingDependency
 from gate.training.release import Job, Unmergeable
 from gate.training.release_forms import copy_tokenizer, merged
 
@@ -31,10 +29,8 @@ def write_onnx(job: Job, target: Path) -> None:
     """Write `model.onnx` (weights beside it where they are large), the configuration and the tokenizer.
 
     Raises:
-        MissingDependency: onnx, onnxscript or onnxruntime is not installed.
         Unmergeable: torch cannot make a graph of this model.
     """
-    _needed("onnx", "onnxscript", "onnxruntime")
     model = merged(job)
     plain = target / GRAPH if job.quantise is None else Path(job.work) / "float.onnx"
     _export(model, plain)
@@ -106,14 +102,6 @@ def reload_onnx(folder: Path) -> Callable[[torch.Tensor], torch.Tensor]:
         return logits.reshape(-1, logits.shape[-1]).float()
 
     return forward
-
-
-def _needed(*modules: str) -> None:
-    if absent := [each for each in modules if find_spec(each) is None]:
-        raise MissingDependency(
-            f"{' and '.join(absent)} {'is' if len(absent) == 1 else 'are'} not installed",
-            remedy="pip install onnx onnxscript onnxruntime",
-        )
 
 
 @contextlib.contextmanager

@@ -35,6 +35,7 @@ from gate.training.release import (
     Job,
     Made,
     NotTheSame,
+    check_packages,
     check_request,
     lost,
     quantisation_of,
@@ -112,6 +113,7 @@ def export(
     target = Path(out) if out is not None else Path(_called(sources, form, quantise))
     _free(target)
     _together(sources, form, quantise)
+    check_packages(form)
     used = find_base(first, None if base is None else Path(base), allow_code)
     on_stage("verifying", len(wanted) + 1, len(wanted) + 1)
     with _beside(target, used, sources) as work:
