@@ -59,6 +59,8 @@ class LengthsEntry(TypedDict):
 
     kind: str
     examples: int
+    others: int
+    """Examples of other kinds in the train split, which another recipe learns from."""
     validation: int
     test: int
     p50: int
@@ -267,6 +269,7 @@ def document(plan: Plan) -> PlanEntry:
         "lengths": {
             "kind": lengths.kind,
             "examples": lengths.examples,
+            "others": lengths.others,
             "validation": lengths.splits.get("validation", 0),
             "test": lengths.splits.get("test", 0),
             "p50": lengths.percentile(0.5),

@@ -108,9 +108,11 @@ def lengths(plan: Plan) -> str:
     """The data in one line."""
     found = plan.lengths
     held = ", ".join(f"{found.splits.get(split, 0):,} {split}" for split in ("validation", "test"))
+    others = f"; {found.others:,} examples of other kinds are for other recipes" if found.others else ""
     return (
         f"{found.examples:,} {found.kind} examples to train on ({held}), {found.total:,} tokens; "
         f"{found.percentile(0.5):,} in the median, {found.percentile(0.95):,} at 95 %, {found.longest:,} at most"
+        f"{others}"
     )
 
 

@@ -7,10 +7,11 @@ a guide says stands in rules/plan.yaml; what is not known is asked for.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Literal
 
+from gate.data.frame import KINDS, Kind
 from gate.folders import Folders
 from gate.snapshots.open import Snapshot
 from gate.training.plan_cost import Return, Time, Work, time_at, time_of, work
@@ -25,6 +26,7 @@ from gate.training.plan_settings import Setting
 from gate.training.plan_shape import Shape, shape_of
 from gate.training.recipe import Recipe
 from gate.training.recipe_files import load_recipe
+from gate.training.rows import FITTING
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +117,10 @@ def planned(
         PolicyError: the recipe does not say something gate can do.
     """
     shape = shape_of(asked.folder)
+    fitting: Collection[Kind] = KINDS
     if asked.recipe is not None:  # what is wrong with it is said before anything is counted
-        load_recipe(asked.recipe, folders, asked.overrides)
-    lengths = token_lengths(snapshot, asked.folder, asked.template, on_rows)
+        fitting = FITTING[load_recipe(asked.recipe, folders, asked.overrides).recipe.objective]
+    lengths = token_lengths(snapshot, asked.folder, asked.template, on_rows, fitting)
     examples = lengths.examples
     made = adapted(asked, shape, lengths, rules, folders)
     done = work(shape.facts, made.recipe, examples, lengths.total)

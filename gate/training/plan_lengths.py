@@ -8,7 +8,8 @@ on is counted without it, and said.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, NoReturn, cast
 import numpy as np
 import numpy.typing as npt
 
-from gate.data.frame import Kind
+from gate.data.frame import KINDS, SPLITS, Kind
 from gate.errors import InputError, MissingDependency
 from gate.training.weights import read_json
 
@@ -53,7 +54,9 @@ class Lengths:
     refused: int
     """Examples that the template failed on, which were counted without it."""
     splits: Mapping[str, int]
-    """Examples of each split."""
+    """Examples of this kind in each split."""
+    others: int = 0
+    """Examples of other kinds in the train split, which another objective learns from."""
     why: str | None = None
     """What the template said to the first that it failed on."""
 
@@ -79,57 +82,61 @@ def token_lengths(
     base: Path,
     template: Text | None = None,
     on_rows: Callable[[int, int], None] = lambda done, total: None,
+    fitting: Collection[Kind] = KINDS,
 ) -> Lengths:
-    """Count the tokens of every example of the train split.
+    """Count the tokens of every example of the train split that is of its most frequent kind.
 
     Args:
         base: a folder with tokenizer.json.
         template: the text of a chat template that was named, instead of the base's own.
         on_rows: told of examples counted, and of those in all.
+        fitting: the kinds that a recipe learns from: where the snapshot has such, the most frequent of them counts.
 
     Raises:
-        InputError: the snapshot has no train split, or more than one kind of example; the base has no tokenizer.json
-            that can be read.
+        InputError: the snapshot has no train split; the base has no tokenizer.json that can be read.
         Damaged: an object of the snapshot is not what it was.
     """
-    total = snapshot.counts.get("train", 0)
-    if not total:
+    if not snapshot.counts.get("train", 0):
         raise InputError("the snapshot has no train split", where=snapshot.id[:12], remedy="admit data with one")
     tokenizer = _tokenizer(base)
     origin, writer = _writer(base, template)
-    kinds: set[str] = set()
-    lengths: list[int] = []
+    held = _held(snapshot)
+    train = held["train"]
+    kind = max(train, key=lambda each: (each in fitting, train[each], each))
+    total, lengths = train[kind], list[int]()
     read, refused, why = 0, 0, None
     for frame in snapshot.examples("train", _COLUMNS):
-        kinds |= set(frame["kind"].cast(str).unique())
-        if len(kinds) > 1:
-            raise InputError(
-                f"it holds {' and '.join(sorted(kinds))} examples, and one recipe trains on one kind",
-                where=snapshot.id[:12],
-                remedy="admit each kind as a dataset of its own",
-            )
-        for rows in frame.iter_slices(_BATCH):
+        for rows in frame.filter(frame["kind"] == kind).iter_slices(_BATCH):
             texts, failed = _texts(rows, writer)
             refused += len(failed)
             why = why or next(iter(failed), None)
             flat = [text for each in texts for text in each]
-            special = writer is None or "text" in kinds  # a template writes them itself
+            special = writer is None or kind == "text"  # a template writes them itself
             sizes = iter([len(each.ids) for each in tokenizer.encode_batch_fast(flat, add_special_tokens=special)])
             for each in texts:
                 counts = [next(sizes) for _ in each]
                 lengths.append(max(counts))
                 read += sum(counts)
             on_rows(len(lengths), total)
-    (kind,) = kinds
     return Lengths(
-        kind=kind,  # type: ignore[arg-type]  # the snapshot's schema has no other
+        kind=kind,
         tokens=np.array(lengths, dtype=np.int64),
         total=read,
         template=origin if kind != "text" else None,
         refused=refused,
-        splits=snapshot.counts,
+        splits={split: counts[kind] for split, counts in held.items()},
+        others=sum(train.values()) - total,
         why=why,
     )
+
+
+def _held(snapshot: Snapshot) -> dict[str, Counter[Kind]]:
+    """How many examples of each kind each split has."""
+    held: dict[str, Counter[Kind]] = {split: Counter() for split in SPLITS}
+    for frame in snapshot.examples(None, ["kind", "split"]):
+        for split, kind, count in frame.group_by("split", "kind").len().iter_rows():
+            held[split][kind] += count
+    return held
 
 
 def has_template(base: Path) -> bool:

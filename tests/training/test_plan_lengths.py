@@ -149,3 +149,19 @@ def test_a_base_without_a_template_or_tokenizer_says_so(tiny_base: Path, talks: 
     (base / "tokenizer.json").unlink()
     with pytest.raises(InputError, match=r"no tokenizer\.json"):
         token_lengths(talks.opened, base)
+
+
+def test_of_several_kinds_the_most_frequent_that_fits_is_counted(
+    tiny_base: Path, seal: Callable[..., Approved]
+) -> None:
+    pairs = [{"prompt": row["instruction"], "chosen": row["output"], "rejected": "no"} for row in additions(40, 52)]
+    rows = additions(20, 40)
+    more = {"pairs/train.jsonl": pairs[:110], "pairs/validation.jsonl": pairs[110:130]}
+    mixed = seal(rows[:150], rows[150:180], more=more, name="kinds").opened
+    found = token_lengths(mixed, tiny_base)
+    assert (found.kind, found.examples, found.others) == ("chat", 150, 110)
+    assert (found.splits["train"], found.splits["validation"]) == (150, 30)
+    other = token_lengths(mixed, tiny_base, fitting=("preference",))
+    assert (other.kind, other.examples, other.others) == ("preference", 110, 150)
+    assert other.splits["validation"] == 20
+    assert token_lengths(mixed, tiny_base, fitting=("text",)).kind == "chat"  # the recipe is refused for it
