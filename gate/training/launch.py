@@ -18,6 +18,7 @@ from pathlib import Path
 
 from gate.errors import MissingDependency, UsageError
 from gate.folders import Folders
+from gate.policy.yaml_file import read_yaml
 from gate.training.accelerate_files import launch_options
 from gate.training.recipe import SCRIPTS, Objective
 from gate.training.run_file import Run
@@ -113,7 +114,10 @@ def launch_of(run: Run, script: Script, configuration: Path) -> Launch:
     # -P: a file called torch.py in the working directory is no library.
     start = (sys.executable, "-P", "-m", "accelerate.commands.launch", "--config_file", os.fspath(configuration))
     command = (*start, *launch_options(configuration), os.fspath(script.path), os.fspath(run.place / "run.json"))
-    return Launch(command, environment_of(run, os.environ))
+    environment = environment_of(run, os.environ)
+    if read_yaml(configuration, configuration.name).values.get("use_cpu") is True:
+        environment["ACCELERATE_USE_CPU"] = "true"  # the launcher of several processes does not hand it on
+    return Launch(command, environment)
 
 
 def environment_of(run: Run, given: Mapping[str, str]) -> dict[str, str]:
