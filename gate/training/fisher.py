@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import gate
 from gate.errors import UsageError
 from gate.training.anchors import adapted, begun
+from gate.training.lock import open_again
 from gate.training.run_file import Run
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ def _examples(run: Run, tokenizer: Any) -> list[Batch]:
 
     assert run.recipe.ewc is not None
     (use,) = run.of_role("ewc")
-    opened = gate.open_snapshot(use.snapshot, store=run.store, trust=run.trust, trust_revision=run.trust_revision)
+    opened = open_again(run, use)
     records = [
         each
         for frame in opened.examples("train", ["id", "kind", "messages", "text", "tools"])

@@ -15,11 +15,12 @@ from typing import Literal
 
 from gate.errors import UsageError
 from gate.provenance.ledger import Ledger
-from gate.provenance.trust import Trust
+from gate.provenance.trust import Trust, load_trust
 from gate.snapshots.open import Snapshot, opened
+from gate.store.objects import Store
 from gate.training.recipe import Recipe
 from gate.training.rows import FITTING
-from gate.training.run_file import SnapshotUse
+from gate.training.run_file import Run, SnapshotUse
 
 Role = Literal["train", "replay", "ewc"]
 Opened = list[tuple[SnapshotUse, Snapshot]]
@@ -84,6 +85,16 @@ def open_all(wanted: Sequence[Wanted], ledger: Ledger, trust: Trust, on_stage: O
             raise UsageError(f"the snapshot {one.what} is named twice", remedy="NAME=WEIGHT makes it count more")
         found.append((use, snapshot))
     return found
+
+
+def open_again(run: Run, use: SnapshotUse) -> Snapshot:
+    """A snapshot of a run in the trainer's process, as `gate.open_snapshot` opens it.
+
+    Raises:
+        as `gate.open_snapshot`.
+    """
+    trust = load_trust(None if run.trust is None else Path(run.trust), revision=run.trust_revision)
+    return opened(Ledger(Store(Path(run.store))), trust, use.snapshot)
 
 
 def _no_file(what: str, ledger: Ledger) -> None:
