@@ -307,5 +307,5 @@ def test_one_process_of_a_run_writes(
 
 def test_every_reason_and_note_is_documented() -> None:
     page = (Path(__file__).parents[2] / "docs" / "rows.md").read_text("utf-8")
-    notes = ["replay_short", "validation_seen", "control_tokens", "template_reads_clock"]
+    notes = ["replay_short", "other_kinds", "validation_seen", "control_tokens", "template_reads_clock"]
     assert all(f"`{name}`" in page for name in [*REASONS, *notes])
