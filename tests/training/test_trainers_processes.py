@@ -55,3 +55,17 @@ def test_two_processes_learn_what_one_does(
     assert two.accounting == one.accounting
     assert [fields["name"] for fields in two.of("stage")].count("saved") == 1
     assert (two.run.candidate / "adapter_model.safetensors").exists()
+
+
+@pytest.mark.slow
+def test_two_processes_draw_answers_for_every_prompt(tmp_path: Path, tiny_base: Path, seal: Seal) -> None:
+    rows = pairs()
+    approved = seal(rows[:90], rows[90:120], name="drawn")
+    keys = KEYS | {"batch": 8, "device_batch": 8, "max_steps": 15, "lr": 1e-3, "method": "full", "samples": 0}
+    judge = train(run_of(tmp_path / "judge", tiny_base, approved, **keys, objective="reward"))
+    keys |= {"batch": 32, "generations": 4, "max_new_tokens": 4, "beta": 0.02, "method": "lora", "lr": 5e-3}
+    run = run_of(tmp_path / "run", tiny_base, approved, **keys, objective="rloo", reward_model=str(judge.run.candidate))
+    finished = launched(run, 2)
+    assert finished.figures("reward")[-1] > finished.figures("reward")[0] + 1
+    (figures,) = finished.accounting["snapshots"]
+    assert (figures["trained"], figures["unseen"]) == (90, 0)  # 12 steps of 8 prompts are a pass
