@@ -12,10 +12,10 @@ from gate.cli.provenance_options import key_options, store_option, trust_options
 EPILOG = """\b
 Forms, and what --quantise may say:
   adapter  the trained adapter, to be loaded beside its base
-  merged   one whole model in safetensors; fp32, fp16, bf16 (else as the base)
+  merged   one whole model in safetensors; fp32, fp16, bf16 (else as trained)
   gguf     one file for llama.cpp; f32, f16 (if nothing is said), bf16,
            q8_0, q5_1, q5_0, q4_1, q4_0
-  onnx     a graph for ONNX Runtime; int8 (else as the base)
+  onnx     a graph for ONNX Runtime; int8 (else fp32)
 
 \b
 Examples:

@@ -33,7 +33,7 @@ QUANTISATIONS: dict[Form, tuple[str, ...]] = {
     "gguf": ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0"),
     "onnx": ("int8",),
 }
-"""What `--quantise` may say for each form; without it: gguf f16, the others as the weights are."""
+"""What `--quantise` may say for each form; without it: gguf f16, onnx fp32, merged as the weights are."""
 PACKAGES: dict[Form, tuple[str, ...]] = {
     "adapter": ("torch", "transformers", "peft"),
     "merged": ("torch", "transformers", "peft"),

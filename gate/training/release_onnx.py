@@ -31,7 +31,7 @@ def write_onnx(job: Job, target: Path) -> None:
     Raises:
         Unmergeable: torch cannot make a graph of this model.
     """
-    model = merged(job)
+    model = merged(job).float()  # ONNX Runtime computes in 32 bits on a CPU, and knows no bf16 there
     plain = target / GRAPH if job.quantise is None else Path(job.work) / "float.onnx"
     _export(model, plain)
     if job.quantise == "int8":

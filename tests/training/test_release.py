@@ -154,6 +154,18 @@ def test_what_stands_before_the_prompt_cannot_be_merged_and_says_why(
     assert nothing_left(tmp_path)
 
 
+def test_a_candidate_of_16_bits_is_compared_as_such(
+    made: Callable[..., Candidate], export: Export, tmp_path: Path
+) -> None:
+    """As one is that was trained on a GPU."""
+    made("half", method="lora", precision="bf16")
+    assert export("half", "adapter", out=tmp_path / "adapter").compared.difference == 0
+    merged = export("half", "merged", out=tmp_path / "merged")
+    assert 0 < merged.compared.difference <= merged.compared.tolerance
+    assert merged.made.dtype == "bfloat16"
+    assert json.loads((merged.folder / "config.json").read_bytes())["dtype"] == "bfloat16"
+
+
 def test_full_training_has_no_adapter(made: Callable[..., Candidate], export: Export) -> None:
     made("full", **METHODS["full"])
     with pytest.raises(Unmergeable, match="no adapter"):
