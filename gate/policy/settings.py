@@ -31,7 +31,7 @@ class Settings:
     root: Path | None = None
     """Its folder, to which its paths are relative."""
     folder: Path | None = None
-    """The user's folder for `Folders`: that of `gate.yaml`, else the nearest one upwards that has rules; else recipes."""
+    """The user's folder for `Folders`: that of `gate.yaml`, else the nearest upwards that has rules; else recipes."""
     paths: tuple[str, ...] = ()
     """What to check where nothing is named, relative to `root`."""
     policy: Mapping[str, str] = field(default_factory=dict)
