@@ -1,4 +1,4 @@
-"""The benchmark of forgetting: what it holds apart, that a run of it works, and what it writes."""
+"""The benchmark of forgetting: what it holds apart (guards read train splits only), that a run of it works, and what it writes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_what_is_measured_is_seen_by_no_guard(tmp_path: Path, base: Path, monkey
     seen: dict[str, set[str]] = {}
     for name, use in bench.snapshots.items():
         opened = gate.open_snapshot(use.snapshot, store=tmp_path / ".gate", trust=tmp_path / "trust.yaml")
-        seen[name] = {messages[0]["content"] for messages in opened.frame()["messages"].to_list()}
+        seen[name] = {messages[0]["content"] for messages in opened.frame("train")["messages"].to_list()}
     assert not seen["train"] & {question for question, _ in bench.unseen_b}
     assert not seen["general"] & {question for question, _ in bench.unseen_a}
     assert len(bench.unseen_b) >= 50
@@ -57,7 +57,9 @@ RUNS = [
 def test_seeds_are_summed_up() -> None:
     _, lora = summed(RUNS)
     assert (lora["gained"], lora["gained low"], lora["gained high"]) == (pytest.approx(0.8), 0.7, 0.9)
-    assert "| LoRA | `lr: 0.004`, `batch: 16`, `max_steps: 100` | 80% (70% – 90%) | 60% (50% – 70%) |" in table(summed(RUNS))
+    assert "| LoRA | `lr: 0.004`, `batch: 16`, `max_steps: 100` | 80% (70% – 90%) | 60% (50% – 70%) |" in table(
+        summed(RUNS)
+    )
 
 
 def test_the_page_and_the_plot_show_every_way(tmp_path: Path) -> None:
