@@ -1,4 +1,4 @@
-"""The benchmark of forgetting: what it holds apart (guards read train splits only), that a run of it works, and what it writes."""
+"""The benchmark of forgetting: what it holds apart, that a run of it works, and what it writes."""
 
 from __future__ import annotations
 
