@@ -26,18 +26,20 @@ def launched(run: Run, processes: int) -> Finished:
     script = {"sft": "sft", "classify": "classify", "dpo": "preference", "rloo": "rl"}[run.recipe.objective]
     done = subprocess.run(
         [
-            sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", str(processes),
+            sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", str(processes),
             "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0",
             str(TRAINERS / f"{script}.py"), str(run.place / "run.json"),
         ],
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        env=os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"},  # --cpu would start one process only
         capture_output=True,
         text=True,
         timeout=600,
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    return Finished(run, read_events(run.place)[0])
+    finished = Finished(run, read_events(run.place)[0])
+    assert finished.of("stage")[-1]["device"] == f"{processes} x cpu"
+    return finished
 
 
 @pytest.mark.slow
