@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gate.errors import InputError, UsageError
 from gate.training.events import Events
 from gate.training.model_files import hashed_files, model_digest
+from gate.training.recipe import Recipe
 from gate.training.run_file import Run
 
 if TYPE_CHECKING:
@@ -29,6 +30,23 @@ def reference(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, run: R
     return {"ref_model": None if adapted else load_model(run, tokenizer).eval().requires_grad_(False)}
 
 
+def reward_folder(recipe: Recipe) -> Path:
+    """The folder of the reward model that a recipe names, which has to be there before anything is started.
+
+    Raises:
+        UsageError: it is not.
+    """
+    folder = Path(recipe.reward_model or "")
+    configured = any((folder / name).is_file() for name in ("config.json", "adapter_config.json"))
+    if recipe.reward_model is None or not configured:
+        raise UsageError(
+            f"there is no reward model {recipe.reward_model or ''}".strip(),
+            where="reward_model",
+            remedy="train one (`--recipe reward`), and name its `candidate` folder: --set reward_model=FOLDER",
+        )
+    return folder
+
+
 def judge_of(run: Run, tokenizer: PreTrainedTokenizerBase, events: Events) -> Reward:
     """The reward model that the recipe names, as a function that scores answers.
 
@@ -39,15 +57,9 @@ def judge_of(run: Run, tokenizer: PreTrainedTokenizerBase, events: Events) -> Re
         UsageError: there is no such model, or it gives no score.
         InputError: it is an adapter on another base, or its files are not safe to load.
     """
-    folder = Path(run.recipe.reward_model or "")
-    if run.recipe.reward_model is None or not folder.is_dir():
-        raise UsageError(
-            f"there is no reward model {run.recipe.reward_model or ''}".strip(),
-            where="reward_model",
-            remedy="train one (`--recipe reward`), and name its `candidate` folder: --set reward_model=FOLDER",
-        )
+    folder = reward_folder(run.recipe)
     judge, own = _loaded(folder, run)
-    events.say("stage", name="reward_model", folder=str(folder), digest=model_digest(hashed_files(folder)))
+    events.say("stage", name="reward_model", folder=folder.name, digest=model_digest(hashed_files(folder)))
     return _scoring(judge, own, tokenizer, run)
 
 

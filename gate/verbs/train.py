@@ -34,6 +34,7 @@ from gate.training.launch import LOG, Script, environment_of, launch_of, script_
 from gate.training.lock import OnStage, Wanted, check_trainable, mixed, open_all, wanted_by
 from gate.training.mishaps import Ended, TrainingFailed, why
 from gate.training.outcome import Interrupted, Prepared, Trained, Watching
+from gate.training.preference_models import reward_folder
 from gate.training.recipe_files import Resolved, load_recipe, recipe_document
 from gate.training.record import Facts, record
 from gate.training.room import check_room
@@ -160,6 +161,8 @@ def prepare(
     resolved = load_recipe(os.fspath(recipe), folders, overrides)
     chosen = script_for(resolved.recipe.objective, folders, None if script is None else os.fspath(script))
     check_loggers(resolved.recipe)
+    if resolved.recipe.objective in ("rloo", "grpo"):
+        reward_folder(resolved.recipe)
     configuration = launch_configuration(launch, folders)
     believed = trust if isinstance(trust, Trust) else open_trust(None if trust is None else Path(trust), trust_revision)
     place = store if isinstance(store, Store) else open_store(None if store is None else Path(store))

@@ -125,3 +125,13 @@ def test_what_gives_no_score_judges_nothing(
     (words / "gate.json").write_text(json.dumps(said | {"kind": "causal"}))
     with pytest.raises(UsageError, match="gives no score"):
         asked(words)
+
+
+def test_gates_own_process_misses_the_reward_model_before_anything_starts(approved: Approved, tiny_base: Path) -> None:
+    from gate.verbs.train import prepare
+
+    with pytest.raises(UsageError, match="there is no reward model nowhere"):
+        prepare(
+            approved.id, base=tiny_base, recipe="rloo", overrides=["reward_model=nowhere"], store=approved.store,
+            trust=approved.people.trust_file, signer=approved.people.ana,
+        )  # fmt: skip
