@@ -2,45 +2,31 @@
 
 Every statement is an in-toto v1 statement. Its predicate holds, under `gate`, who made it, when and with which
 version, which statements it rests on (`parents`), the author's statement before it (`previous`), and what it is about
-(`about`, one of the models below). An admission carries the fields of in-toto's `test-result` predicate beside it.
+(`about`, one of the models below or of gate.provenance.model_statements). An admission carries the fields of in-toto's
+`test-result` predicate beside it.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from gate.provenance.about import About as About
+from gate.provenance.about import Count as Count
+from gate.provenance.about import Digest as Digest
+from gate.provenance.about import Text, Time
 from gate.provenance.envelope import STATEMENT_TYPE, Envelope
+from gate.provenance.model_statements import OutputFile as OutputFile
+from gate.provenance.model_statements import Release as Release
+from gate.provenance.model_statements import TrainedOn as TrainedOn
+from gate.provenance.model_statements import Training as Training
 from gate.provenance.moments import now as now
 from gate.provenance.moments import written as written
 from gate.store.objects import Damaged
 from gate.version import __version__
-
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-"""SHA-256, hex."""
-Time = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$")]
-"""UTC, RFC 3339 with microseconds, so that text order is the order of time."""
-Text = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"\S")]
-Count = Annotated[int, Field(ge=0)]
-
-
-class About(BaseModel, ABC):
-    """What a statement says. `subjects` are the digests that in-toto's subject lists."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-    kind: ClassVar[str]
-
-    @abstractmethod
-    def subjects(self) -> dict[str, str]:
-        """What it is said of: names and SHA-256 digests."""
-
-    def parents(self) -> list[str]:
-        """The statements that it rests on."""
-        return []
 
 
 class SourceRecord(BaseModel):
@@ -82,11 +68,11 @@ class Admission(About):
     """Admitted examples of each split."""
     rules: dict[str, str]
     """How each rule ended: `passed`, `warned`, `failed` (where it was waived), `skipped`."""
-    waivers: list[Digest] = []
-    reviews: list[Digest] = []
-    licences: list[str] = []
+    waivers: list[Digest] = Field(default_factory=list)
+    reviews: list[Digest] = Field(default_factory=list)
+    licences: list[str] = Field(default_factory=list)
     """As the dataset cards beside the sources name them."""
-    languages: list[str] = []
+    languages: list[str] = Field(default_factory=list)
     """The same."""
 
     def subjects(self) -> dict[str, str]:
@@ -179,111 +165,6 @@ class Erasure(About):
 
     def subjects(self) -> dict[str, str]:
         return {f"example-{number}": digest for number, digest in enumerate(self.examples, start=1)}
-
-
-class TrainedOn(BaseModel):
-    """A snapshot that a run read rows from, and what became of its train split: trained + dropped + unseen = rows."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-    snapshot: Digest
-    statement: Digest
-    """The admission that it stood on."""
-    name: str
-    role: Literal["train", "replay", "ewc"]
-    rows: Count
-    """In its train split."""
-    trained: Count
-    """Seen at least once."""
-    dropped: Count
-    """Left out by the trainer, each with a reason."""
-    unseen: Count
-    """Not drawn, or not reached because training stopped."""
-    truncated: Count
-    """Of those trained: cut to the greatest length."""
-
-
-class OutputFile(BaseModel):
-    """A file that came out of a run."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-    sha256: Digest
-    bytes: Count
-
-
-class Training(About):
-    """A candidate was trained, on approved snapshots and nothing else."""
-
-    kind: ClassVar[str] = "training"
-    name: str
-    """The run's."""
-    model: Digest
-    """gate.training.model_files.model_digest of `outputs`."""
-    outputs: dict[str, OutputFile]
-    """By path relative to the candidate's folder."""
-    base: Digest
-    """model_digest of the base's files."""
-    base_name: str
-    snapshots: list[TrainedOn] = Field(min_length=1)
-    recipe: Digest
-    """The object (json) with the recipe as it was resolved."""
-    objective: str
-    method: str
-    script: Digest
-    """SHA-256 of the trainer's script."""
-    environment: Digest
-    """The object (json) with versions of Python and every package, device and settings that change results."""
-    accounting: Digest
-    """The object (parquet): gate.training.accounting.FATES, what became of every row."""
-    curves: Digest
-    """The object (jsonl): the run's events."""
-    seed: Count
-    canaries: Count = 0
-    """Marked strings trained on beside the data; they are in the object `canary_strings`."""
-    canary_strings: Digest | None = None
-    steps: Count
-    best_step: Count
-    ended: Literal["finished", "early_stop", "forgetting", "interrupted"]
-    seconds: Count
-    tokens: Count
-    """That were learned from or read, over all epochs."""
-    peak_bytes: Count
-    """Of tensors on a device; of the process where there is none."""
-    device: str
-    trainable: Count
-    parameters: Count
-    findings: list[str] = []
-    """Codes of the warning signs that were seen (gate.training.signs)."""
-
-    def subjects(self) -> dict[str, str]:
-        return {f"model:{self.name}": self.model}
-
-    def parents(self) -> list[str]:
-        return list(dict.fromkeys(each.statement for each in self.snapshots))
-
-
-class Release(About):
-    """A trained model in another form: merged, quantised, or in another format."""
-
-    kind: ClassVar[str] = "release"
-    form: Literal["adapter", "merged", "gguf", "onnx"]
-    model: Digest
-    """model_digest of `outputs`."""
-    outputs: dict[str, OutputFile]
-    sources: list[Digest] = Field(min_length=1)
-    """The training statements that it was made of; several LoRAs of one base may be merged."""
-    weights: list[float]
-    """Of each of them."""
-    quantisation: str | None = None
-    tolerance: float
-    """The largest difference of logits allowed between it and the candidate."""
-    difference: float
-    """The largest that was measured, in a fresh process."""
-
-    def subjects(self) -> dict[str, str]:
-        return {f"model:{self.form}": self.model}
-
-    def parents(self) -> list[str]:
-        return list(dict.fromkeys(self.sources))
 
 
 class Ref(About):

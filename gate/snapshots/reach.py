@@ -51,6 +51,7 @@ def named(statement: Statement) -> list[Reference]:
     if isinstance(about, Training):
         documents = [about.recipe, about.environment, *([about.canary_strings] if about.canary_strings else [])]
         made = [Reference(about.accounting, "parquet"), Reference(about.curves, "jsonl")]
+        made += [Reference(about.retention_suite, "jsonl")] if about.retention_suite else []
         return [*(Reference(digest, "json") for digest in documents), *made]
     return []
 

@@ -164,7 +164,7 @@ def _of_looking(recipe: Recipe) -> dict[str, Value]:
         "eval_steps": recipe.evaluate_every,
         "save_strategy": "steps",
         "save_steps": recipe.evaluate_every,
-        "save_total_limit": recipe.keep,
+        "save_total_limit": None,  # gate.training.callbacks keeps the best ones: the library keeps one, and the last
         "load_best_model_at_end": True,
         "metric_for_best_model": metric,
         "greater_is_better": metric == "eval_reward",

@@ -19,7 +19,7 @@ from gate.policy.settings import find_settings
 from gate.training import retention, sampling
 from gate.training.advice import outside_guides
 from gate.training.callback import Callback
-from gate.training.checkpoints import close_checkpoint
+from gate.training.checkpoints import close_checkpoint, prune
 from gate.training.device_use import Clock, memory_peak
 from gate.training.divergence import without_adapter
 from gate.training.events import Events, Value
@@ -51,7 +51,7 @@ def callbacks(run: Run, tokenizer: Any, rows: Rows, events: Events) -> list[Call
         watching.append(Samples(run, tokenizer, rows, events))
     if recipe.monitor is not None:
         watching.append(Retention(run, tokenizer, folders, rules, events, ending))
-    watching += [EarlyStop(run, ending), Interruption(ending), Closing(), Ended(ending)]
+    watching += [EarlyStop(run, ending), Interruption(ending), Closing(run), Ended(ending)]
     return watching
 
 
@@ -282,7 +282,11 @@ class EarlyStop(Callback):
 
 
 class Closing(Callback):
-    """Closes each checkpoint once every process has written its part, so that a cut-off one is known as such."""
+    """Closes each checkpoint once every process has written its part, so that a cut-off one is known as such, and
+    keeps the best ones and the last."""
+
+    def __init__(self, run: Run) -> None:
+        self._keep = run.recipe.keep
 
     def on_save(self, args: Arguments, state: State, control: Control, **more: Any) -> None:
         import torch.distributed
@@ -290,7 +294,13 @@ class Closing(Callback):
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             torch.distributed.barrier()
         if state.is_world_process_zero:
-            close_checkpoint(Path(args.output_dir) / f"checkpoint-{state.global_step}")
+            folder = Path(args.output_dir)
+            close_checkpoint(folder / f"checkpoint-{state.global_step}")
+            name = args.metric_for_best_model or "eval_loss"
+            sign = -1 if args.greater_is_better else 1
+            scores = {each["step"]: sign * each[name] for each in state.log_history if name in each}
+            # The best of those that held the forgetting monitor's margin may not be among the best of all.
+            prune(folder, scores, self._keep, [state.best_global_step] if state.best_global_step else [])
 
 
 class Ended(Callback):

@@ -35,6 +35,7 @@ def training_links(verifier: Verifier, one: Statement) -> list[Link]:
         _document(verifier, "environment", about.environment, "json"),
         _document(verifier, "curves", about.curves, "jsonl"),
         *([_document(verifier, "canaries", about.canary_strings, "json")] if about.canary_strings else []),
+        *([_document(verifier, "retention suite", about.retention_suite, "jsonl")] if about.retention_suite else []),
         _books(verifier, about),
         _outputs(about),
     ]

@@ -11,7 +11,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +49,22 @@ def close_checkpoint(folder: Path) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(folder / CLOSING)
+
+
+def prune(checkpoints: Path, scores: Mapping[int, float], keep: int, also: Collection[int] = ()) -> None:
+    """Remove checkpoints, but for the best ones and the last one, from which a run goes on.
+
+    Args:
+        scores: by step, the lower the better; a checkpoint without one is none of the best.
+        keep: how many of the best stay.
+        also: steps that stay whatever their score.
+    """
+    there = dict(_latest_first(checkpoints))
+    best = sorted((step for step in there if step in scores), key=lambda step: (scores[step], step))[:keep]
+    stay = {*best, *also, *list(there)[:1]}
+    for step, folder in there.items():
+        if step not in stay:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def last_whole(checkpoints: Path) -> Found:

@@ -180,7 +180,7 @@ class Recipe(Part):
     log_every: AtLeastOne = 10
     """Steps between two points of the curves."""
     keep: AtLeastOne = 2
-    """How many checkpoints stay: the best one, and the last ones."""
+    """How many of the best checkpoints stay; the last one stays too, to go on from."""
     patience: Count = 3
     """Evaluations without improvement after which training stops; 0: never."""
     threshold: NotNegative = 0.01

@@ -28,6 +28,7 @@ from gate.training.environment import environment_document
 from gate.training.events import FILE as EVENTS
 from gate.training.history import History, number
 from gate.training.model_files import hashed_files, model_digest
+from gate.training.retention import FILE as SUITE
 from gate.training.run_file import Run, SnapshotUse
 
 ACCOUNTING = "accounting.parquet"
@@ -100,6 +101,7 @@ def record(
             "accounting": store.put((run.place / ACCOUNTING).read_bytes(), "parquet"),
             "curves": store.put(events, "jsonl"),
             "canary_strings": _canaries(run, store.put),
+            "retention_suite": _suite(run, store.put),
         }
     except StoreError:
         raise
@@ -266,6 +268,20 @@ def _canaries(run: Run, put: Callable[[bytes, str], str]) -> str | None:
         return put((run.place / CANARIES).read_bytes(), "json")
     except FileNotFoundError:
         raise NotRecorded("the recipe has canaries, and none are recorded", where=run.name) from None
+
+
+def _suite(run: Run, put: Callable[[bytes, str], str]) -> str | None:
+    """The items that the forgetting monitor scored, as an object.
+
+    Raises:
+        NotRecorded: there should be some, and there are none.
+    """
+    if run.recipe.monitor is None:
+        return None
+    try:
+        return put((run.place / SUITE).read_bytes(), "jsonl")
+    except FileNotFoundError:
+        raise NotRecorded("the recipe has a monitor, and its suite is not recorded", where=run.name) from None
 
 
 __all__ = ["ACCOUNTING", "STATEMENT", "Facts", "NotRecorded", "base_name", "read_fates", "record"]

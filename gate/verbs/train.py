@@ -37,6 +37,7 @@ from gate.training.outcome import Interrupted, Prepared, Trained, Watching
 from gate.training.preference_models import reward_folder
 from gate.training.recipe_files import Resolved, load_recipe, recipe_document
 from gate.training.record import Facts, record
+from gate.training.retention import bring_suite, find_suite, read_suite
 from gate.training.room import check_room
 from gate.training.run_file import Run
 from gate.training.runs import RunState, State, begun, ended, find_run, holding, new_run, runs_folder
@@ -129,6 +130,8 @@ def _written(prepared: Prepared, run: Run) -> RunState:
     try:
         (run.place / RECIPE).write_bytes(document)
         run.write()
+        if run.recipe.monitor is not None:
+            bring_suite(run.recipe.monitor, Folders(find_settings(Path()).folder), run.place)
     except OSError as error:
         raise refused(error, run.place / RECIPE) from None
     state.write(run.place)
@@ -186,6 +189,8 @@ def prepare(
         base=used,
         recipe=resolved.recipe,
     )
+    if resolved.recipe.monitor is not None:
+        read_suite(*find_suite(resolved.recipe.monitor.suite, folders))
     check_room(run)
     return Prepared(run, uses, resolved, chosen, launch, configuration, ledger, believed)
 
