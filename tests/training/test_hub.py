@@ -85,6 +85,7 @@ def check_in_a_process(name: str, hub: Hub, home: Path, offline: bool = False) -
         "import sys; from gate.training.base_files import check_base; print(check_base(sys.argv[1]).model_dump_json())"
     )
     own = {"HF_ENDPOINT": hub.address, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1", "HF_HUB_OFFLINE": "01"[offline]}
+    own["TRANSFORMERS_OFFLINE"] = own["HF_HUB_OFFLINE"]  # another test in this process may have set it
     environment = {**os.environ, **own, "HF_HUB_DISABLE_PROGRESS_BARS": "1", "NO_PROXY": "127.0.0.1"}
     return subprocess.run([sys.executable, "-c", code, name], capture_output=True, text=True, env=environment)
 
