@@ -222,6 +222,7 @@ def test_a_trainer_that_ended_unwatched_is_recorded_without_training_again(
 
 def test_interrupted_it_says_how_to_go_on(own: Approved, tiny_base: Path, uninterrupted: Trained) -> None:
     os.environ["STAND_IN_SECONDS"] = "0.2"
+    before = signal.getsignal(signal.SIGINT)
     ask = at_step(3, lambda: os.kill(os.getpid(), signal.SIGINT))
     try:
         with pytest.raises(Interrupted, match=r"\(SIGINT\), and ended at step [345]") as told:
@@ -230,7 +231,7 @@ def test_interrupted_it_says_how_to_go_on(own: Approved, tiny_base: Path, uninte
         del os.environ["STAND_IN_SECONDS"]
     assert told.value.exit_code == 130
     assert "gate train --resume stopped" in str(told.value)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
     assert model_of(resume(own, "stopped")) == model_of(uninterrupted)
 
 
