@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from itertools import pairwise
-from pathlib import Path
 from typing import Annotated, Literal
 
 import orjson
@@ -19,8 +18,9 @@ from gate.errors import PolicyError
 from gate.folders import Folders
 from gate.policy.form import Form
 from gate.policy.invalid import Location, place_of, policy_error
+from gate.policy.layers import layers
 from gate.policy.model import Place
-from gate.policy.yaml_file import YamlFile, read_yaml
+from gate.policy.yaml_file import YamlFile
 
 FILE = "rules/snapshot.yaml"
 
@@ -196,22 +196,14 @@ def load_snapshot_rules(folders: Folders) -> SnapshotRules:
     Raises:
         PolicyError: a file does not say something gate can do.
     """
-    paths: list[Path] = []
-    while (path := folders.find(FILE, after=paths[-1] if paths else None)) is not None and path not in paths:
-        paths.append(path)
-    if not paths:
-        raise PolicyError("gate's own file is not there", where=FILE, remedy="install gate anew")
     values: dict[str, object] = {}
     places: dict[str, Place] = {}
-    for path in reversed(paths):
-        name = folders.origin(path)
-        if not folders.holds(path):
-            raise PolicyError("the file leads out of the repository", where=name, remedy="put the file into it")
-        content = read_yaml(path, name)
+    files = layers(FILE, folders)
+    for content in files:
         _overlay(values, places, _validated(content), content)
     split = _split(values, places)
     _possible(split)
-    return SnapshotRules(split, tuple(folders.origin(path) for path in paths))
+    return SnapshotRules(split, tuple(each.file for each in reversed(files)))
 
 
 def _validated(content: YamlFile) -> SnapshotForm:

@@ -6,7 +6,6 @@ Every threshold and every figure of the guides stands there with its source; the
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from pathlib import Path
 from typing import Annotated, Literal, Protocol, TypeVar
 
 import orjson
@@ -17,8 +16,8 @@ from gate.errors import PolicyError
 from gate.folders import Folders
 from gate.policy.form import Form
 from gate.policy.invalid import Location, policy_error
+from gate.policy.layers import laid_over, layers
 from gate.policy.model import Place
-from gate.policy.yaml_file import read_yaml
 from gate.training.recipe import Method
 
 FILE = "rules/plan.yaml"
@@ -299,20 +298,11 @@ def load_plan_rules(folders: Folders) -> PlanForm:
     Raises:
         PolicyError: a file does not say something gate can do.
     """
-    paths: list[Path] = []
-    while (path := folders.find(FILE, after=paths[-1] if paths else None)) is not None and path not in paths:
-        paths.append(path)
-    if not paths:
-        raise PolicyError("gate's own file is not there", where=FILE, remedy="install gate anew")
     values: dict[str, object] = {}
     places: dict[str, Place] = {}
-    for path in reversed(paths):
-        name = folders.origin(path)
-        if not folders.holds(path):
-            raise PolicyError("the file leads out of the repository", where=name, remedy="put the file into it")
-        content = read_yaml(path, name)
-        values = _laid_over(values, dict(content.values))
-        places |= {"": Place(name, 1), **content.places}
+    for content in layers(FILE, folders):
+        values = laid_over(values, content.values)
+        places |= {"": Place(content.file, 1), **content.places}
     try:
         rules = PlanForm.model_validate_json(orjson.dumps(values))
     except ValidationError as error:
@@ -320,14 +310,6 @@ def load_plan_rules(folders: Folders) -> PlanForm:
     for key, bands in _tables(rules).items():
         _in_order(key, [each.below for each in bands], places)
     return rules
-
-
-def _laid_over(below: dict[str, object], above: dict[str, object]) -> dict[str, object]:
-    merged = dict(below)
-    for key, value in above.items():
-        old = merged.get(key)
-        merged[key] = _laid_over(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
-    return merged
 
 
 def _tables(rules: PlanForm) -> dict[str, Sequence[Bounded]]:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from pathlib import Path
 from typing import Annotated, Literal
 
 import orjson
 from pydantic import BaseModel, Field, ValidationError
 
-from gate.errors import PolicyError
 from gate.folders import Folders
 from gate.policy.form import Form
 from gate.policy.invalid import Location, policy_error
+from gate.policy.layers import laid_over, layers
 from gate.policy.model import Place
-from gate.policy.yaml_file import YamlFile, read_yaml
+from gate.policy.yaml_file import YamlFile
 
 FILE = "rules/training.yaml"
 
@@ -135,31 +134,13 @@ def load_sign_rules(folders: Folders) -> SignRules:
     Raises:
         PolicyError: a file does not say something gate can do.
     """
-    paths: list[Path] = []
-    while (path := folders.find(FILE, after=paths[-1] if paths else None)) is not None and path not in paths:
-        paths.append(path)
-    if not paths:
-        raise PolicyError("gate's own file is not there", where=FILE, remedy="install gate anew")
     values: dict[str, object] = {}
     places: dict[str, Place] = {}
-    for path in reversed(paths):
-        name = folders.origin(path)
-        if not folders.holds(path):
-            raise PolicyError("the file leads out of the repository", where=name, remedy="put the file into it")
-        content = read_yaml(path, name)
-        values = _merged(values, content.values)
+    for content in layers(FILE, folders):
+        values = laid_over(values, content.values)
         places |= {"": Place(content.file, 1), **content.places}
         made = _validated(values, places, content)
     return made.signs
-
-
-def _merged(below: object, above: object) -> dict[str, object]:
-    assert isinstance(below, dict)
-    assert isinstance(above, dict)
-    return below | {
-        key: _merged(below[key], value) if isinstance(value, dict) and isinstance(below.get(key), dict) else value
-        for key, value in above.items()
-    }
 
 
 def _validated(values: dict[str, object], places: dict[str, Place], content: YamlFile) -> TrainingForm:

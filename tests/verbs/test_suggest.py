@@ -39,25 +39,8 @@ from gate.snapshots.suggest import Group, Suggestion, _luck, best, grouped
 from gate.verbs.check import check
 from gate.verbs.review import Sample, find_rows, sample, sign
 from gate.verbs.suggest import Suggestions, suggest, write_drafts
+from tests.snapshots.made import WORDS
 
-WORDS = [
-    "harbour",
-    "lamp",
-    "keeper",
-    "tide",
-    "stair",
-    "evening",
-    "weather",
-    "book",
-    "ship",
-    "rope",
-    "gull",
-    "chart",
-    "anchor",
-    "mast",
-    "sail",
-    "hull",
-]
 Record = Mapping[str, object]
 Judge = Callable[[Record], str | None]
 
