@@ -28,6 +28,24 @@ def digits_of(what: str) -> str | None:
     return digits if re.fullmatch(rf"[0-9a-f]{{{SHORTEST},64}}", digits) else None
 
 
+def numbered(store: Store, what: str) -> tuple[str, int] | None:
+    """The name and the number of a ref that is meant, as `NAME` (its last) or `NAME@NUMBER`; None where no name is.
+
+    Raises:
+        UsageError: the name has no such number.
+    """
+    names, written = store.refs(), _NUMBERED.fullmatch(what)
+    if what in names:
+        return what, max(names[what])
+    if not written or written["name"] not in names:
+        return None
+    name, number = written["name"], int(written["number"])
+    if number not in names[name]:
+        known = f"1 to {max(names[name])}" if len(names[name]) > 1 else str(names[name][0])
+        raise UsageError(f"{name} has no number {number}", where=os.fspath(store.root), remedy=f"it has {known}")
+    return name, number
+
+
 def find_ref(ledger: Ledger, what: str, trust: Trust | None = None) -> Statement | None:
     """The ref (`about` is a `Ref`) of a name or of `NAME@NUMBER`; None where no name is meant.
 
@@ -39,19 +57,10 @@ def find_ref(ledger: Ledger, what: str, trust: Trust | None = None) -> Statement
         Untrusted: it was not given by a trusted person.
         Damaged: the ref is none.
     """
-    names, numbered = ledger.store.refs(), _NUMBERED.fullmatch(what)
-    if what in names:
-        ref = ledger.ref(what)
-    elif numbered and numbered["name"] in names:
-        name, number = numbered["name"], int(numbered["number"])
-        if number not in names[name]:
-            known = f"1 to {max(names[name])}" if len(names[name]) > 1 else str(names[name][0])
-            raise UsageError(
-                f"{name} has no number {number}", where=os.fspath(ledger.store.root), remedy=f"it has {known}"
-            )
-        ref = ledger.ref(name, number)
-    else:
+    meant = numbered(ledger.store, what)
+    if meant is None:
         return None
+    ref = ledger.ref(*meant)
     if trust is not None:
         trust.vouched(ref)
     return ref

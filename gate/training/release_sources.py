@@ -18,6 +18,7 @@ from gate.provenance.ledger import Ledger
 from gate.provenance.standing import standing
 from gate.provenance.statements import Revocation, Statement, Training
 from gate.provenance.trust import Trust, Untrusted
+from gate.snapshots.naming import digits_of
 from gate.snapshots.open import NotApproved
 from gate.store.objects import Damaged
 from gate.training.base_files import check_base
@@ -26,9 +27,6 @@ from gate.training.recipe import Method
 from gate.training.run_file import BaseModelUse, Run
 from gate.training.runs import runs_folder
 from gate.training.saving import CandidateFile, read_candidate_file
-
-_SHORTEST = 8
-"""Digits of a digest by which a model may be named."""
 
 
 class Unrecorded(GateError):
@@ -136,8 +134,7 @@ def _found(what: str, ledger: Ledger, statements: list[Statement]) -> tuple[Path
             return _candidate(folder, what), _last(statements, folder.name)
         run = folder.parent.name if folder.name == "candidate" and folder.parent.parent == runs.resolve() else None
         return folder, _last(statements, run) if run else None
-    digits = what.lower().removeprefix("sha256:")
-    if len(digits) >= _SHORTEST and re.fullmatch(r"[0-9a-f]+", digits):
+    if (digits := digits_of(what)) is not None:
         found = [each for each in statements if _training(each).model.startswith(digits)]
         if len({_training(each).model for each in found}) > 1:
             raise UsageError(f"{what} begins several models' digests", remedy="write more of its digits")

@@ -14,6 +14,7 @@ from gate.provenance.statements import Admission, Ref, Release, Training
 from gate.provenance.trust import Trust
 from gate.snapshots.export_check import export_link, read_proof
 from gate.snapshots.folder_export import PROOF
+from gate.snapshots.naming import SHORTEST, digits_of, numbered, several_called
 from gate.snapshots.verification import Verification, Verifier
 from gate.store.objects import Damaged, Store, find_store
 from gate.training.chain import about_model, release_links, training_links, verify_folder, verify_model
@@ -24,8 +25,6 @@ Path_ = str | os.PathLike[str]
 OnStage = Callable[[str, int, int], None]
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_SHORTEST = 8
-"""Digits of an id or digest by which something may be named."""
 _FORMAT = re.compile(rb'\{"format":[0-9]{1,9}\}\n')
 
 
@@ -77,19 +76,16 @@ def verify(
 
 def _named(verifier: Verifier, what: str) -> Verification:
     store = verifier.ledger.store
-    if what in store.refs():
-        number = max(store.refs()[what])
-        ref = verifier.refs.get(store.name(store.ref_path(what, number)))
+    if (meant := numbered(store, what)) is not None:
+        ref = verifier.refs.get(store.name(store.ref_path(*meant)))
         if ref is None or not isinstance(ref.about, Ref):
             return verifier.nothing(what)
         return verifier.snapshot(ref.about.snapshot, what)
-    digits = what.lower().removeprefix("sha256:")
-    if len(digits) >= _SHORTEST and re.fullmatch(r"[0-9a-f]+", digits):
+    if (digits := digits_of(what)) is not None:
         snapshots = {one.about.snapshot for one in verifier.statements.values() if isinstance(one.about, Admission)}
         found = sorted(each for each in {*snapshots, *store.statements()} if each.startswith(digits))
         if len(found) > 1:
-            listed = ", ".join(each[: len(digits) + 4] for each in found[:4])
-            raise UsageError(f"{len(found)} snapshots and statements begin with {what}: {listed}", remedy="write more")
+            raise several_called(what, found, store)
         if found:
             about = verifier.statements[found[0]].about if found[0] in verifier.statements else None
             if isinstance(about, Training | Release):
@@ -122,7 +118,7 @@ def _named(verifier: Verifier, what: str) -> Verification:
     raise UsageError(
         f"there is no snapshot, statement, run, model or name {what[:100]!r}",
         where=os.fspath(store.root),
-        remedy=f"names: {names}; an id takes at least {_SHORTEST} digits (`gate snapshots ls`, `gate runs ls`)",
+        remedy=f"names: {names}; an id takes at least {SHORTEST} digits (`gate snapshots ls`, `gate runs ls`)",
     )
 
 
