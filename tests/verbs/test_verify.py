@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from gate.cli.erase import command as erase_command
 from gate.cli.verify import command
-from gate.errors import GateError
+from gate.errors import GateError, UsageError
 from gate.provenance.statements import Revocation
 from tests.snapshots.conftest import people, policy  # noqa: F401 - fixtures
 from tests.snapshots.made import People
@@ -183,3 +183,10 @@ def test_erase_clears_the_cache_and_says_so(whole: Whole) -> None:
     done = run(whole, example, "--why", "x", "--yes", "--key", "ana", of=erase_command, env=env)
     assert "is cleared" in done.stderr
     assert not list(cache.iterdir())
+
+
+def test_a_name_stands_for_its_last_snapshot_or_for_that_of_a_number(original: Whole) -> None:
+    for what in ("harbour", "harbour@1", original.snapshot[:8], f"sha256:{original.snapshot}"):
+        assert original.snapshot[:12] in original.verify(what).chain.name + original.verify(what).chain.said
+    with pytest.raises(UsageError, match="harbour has no number 7"):
+        original.verify("harbour@7")
