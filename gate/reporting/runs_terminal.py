@@ -35,8 +35,9 @@ def render_runs(runs: Sequence[RunView], console: Console) -> None:
         console.print(Text("no runs yet: gate train makes one"))
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    table.add_column("run", overflow="fold", min_width=16)
-    for name in ("snapshots", "recipe"):
+    roomy = console.width >= 100  # else a run's name, which mostly ends in it, has to say the recipe
+    table.add_column("run", overflow="fold", min_width=min(32, max(len(view.name) for view in runs)))
+    for name in ("snapshots", "recipe") if roomy else ("snapshots",):
         table.add_column(name, overflow="fold")
     table.add_column("state", no_wrap=True)
     for name in ("step", "loss"):
@@ -49,7 +50,7 @@ def render_runs(runs: Sequence[RunView], console: Console) -> None:
         table.add_row(
             Text(view.name),
             Text(", ".join(use.name for use in view.run.snapshots)),
-            Text(one_line(view.folder.state.recipe, 60)),
+            *([Text(one_line(view.folder.state.recipe, 60))] if roomy else []),
             Text(stands, style=_STYLES[stands]),
             f"{view.history.step:,}" + (f"/{steps:,}" if steps else ""),
             loss,
