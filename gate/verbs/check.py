@@ -148,8 +148,10 @@ def check(
                 mark_old(dataset, old)
             pairs = applied(demanded.pairs, dataset)
             profiling = engine.beside(profiled, demanded.profile, dataset, store)
+            # Thousands of files are looked at; what this run still adds is a measurement per rule, and younger than that.
+            shrinking = engine.beside(store.shrink, size_limit())
             ran = run_rules(pairs, dataset, old, context, store, on_stage)
-            figures = _awaited(profiling)
+            figures, _ = _awaited(profiling), _awaited(shrinking)
             comparison, before, own = None, [], None
             if against is not None and old is not None:
                 before = run_rules(applied(demanded.pairs, old), old, None, context, store)
@@ -162,8 +164,6 @@ def check(
     except BaseException:
         store.close()
         raise
-    store.shrink(size_limit())
-
     outcomes, findings = tuple(each.outcome for each in ran), findings_of(ran)
     if own is not None:
         findings, outcomes = ordered(pl.concat([own[0], findings])), (own[1], *outcomes)

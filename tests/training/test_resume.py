@@ -25,7 +25,7 @@ from gate.training.runs import Busy, find_run, holding
 from tests.training.made import Approved, additions
 from tests.training.ran import resume, run_gate_train, run_of_stand_in
 
-QUICK = ["lr=5e-3", "max_steps=12", "evaluate_every=4", "log_every=1", "samples=1", "max_new_tokens=8",
+QUICK = ["lr=5e-3", "max_steps=40", "evaluate_every=10", "log_every=1", "samples=1", "max_new_tokens=8",
          "device_batch=16"]  # fmt: skip
 
 
@@ -73,7 +73,7 @@ def whole(own: Approved, tiny_base: Path) -> Trained:
 
 @pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_model_bit_by_bit(own: Approved, tiny_base: Path, whole: Trained) -> None:
-    kill = at_step(7, lambda: end("killed", signal.SIGKILL))
+    kill = at_step(13, lambda: end("killed", signal.SIGKILL))
     with pytest.raises(TrainingFailed, match="killed") as failed:
         run_gate_train(own, tiny_base, overrides=QUICK, name="killed", watching=kill)
     assert failed.value.exit_code == 4
@@ -83,11 +83,11 @@ def test_a_killed_run_goes_on_to_the_same_model_bit_by_bit(own: Approved, tiny_b
     begun: list[int] = []
     again = resume(own, "killed", Watching(on_prepared=lambda run, step: begun.append(step)))
 
-    assert begun == [4]
+    assert begun[0] in (10, 20, 30)  # a step takes some hundredths of a second: how soon it was told of is chance
     assert model_of(again) == model_of(whole)
     assert again.statement.about.snapshots == whole.statement.about.snapshots  # type: ignore[attr-defined]
     history = read_history(again.run.place)
-    assert [step for step, _ in history.series("loss")] == list(range(1, 13))
+    assert [step for step, _ in history.series("loss")] == list(range(1, 41))
     assert history.series("loss") == read_history(whole.run.place).series("loss")
 
 
@@ -100,13 +100,13 @@ def test_the_same_run_twice_gives_the_same_model(own: Approved, tiny_base: Path,
 def test_told_to_end_mid_step_it_finishes_the_step_and_goes_on_to_the_same_model(
     own: Approved, tiny_base: Path, whole: Trained
 ) -> None:
-    ask = at_step(6, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    ask = at_step(12, lambda: os.kill(os.getpid(), signal.SIGTERM))
     with pytest.raises(Interrupted, match="SIGTERM") as told:
         run_gate_train(own, tiny_base, overrides=QUICK, name="told", watching=ask)
     assert told.value.exit_code == 143
     state = find_run(own.store.root, "told")
     assert state.stands == "interrupted"
-    assert last_whole(state.folder / "checkpoints").step >= 6
+    assert last_whole(state.folder / "checkpoints").step >= 12
     assert model_of(resume(own, "told")) == model_of(whole)
 
 
