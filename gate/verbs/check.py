@@ -148,7 +148,7 @@ def check(
                 mark_old(dataset, old)
             pairs = applied(demanded.pairs, dataset)
             profiling = engine.beside(profiled, demanded.profile, dataset, store)
-            # Thousands of files are looked at; what this run still adds is a measurement per rule, and younger than that.
+            # Thousands of files are looked at; what this run still adds is small, and too young to be thrown away.
             shrinking = engine.beside(store.shrink, size_limit())
             ran = run_rules(pairs, dataset, old, context, store, on_stage)
             figures, _ = _awaited(profiling), _awaited(shrinking)
