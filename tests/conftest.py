@@ -18,6 +18,8 @@ SHARED = ROOT.parent / "shared" / "data"
 
 # Tests share nothing with the runs of the person at this machine, nor with one another's processes.
 _CACHE = tempfile.TemporaryDirectory(prefix="gate-test-cache-")
+for _name in [name for name in os.environ if name.startswith("GATE_")]:
+    del os.environ[_name]  # a person's own trust file, keys or store
 os.environ["GATE_CACHE"] = _CACHE.name
 
 Gate = Callable[..., "subprocess.CompletedProcess[str]"]
