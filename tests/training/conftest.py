@@ -27,7 +27,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 @pytest.fixture(scope="session")
 def tiny_base() -> Path:
-    """The folder of examples/tiny_base.py's model (about a million parameters), which knows its skills by heart.
+    """The folder of examples/tiny_base.py's model (771,000 parameters), which knows its skills by heart.
 
     Kept in the user's cache under a digest of what makes it; never write into it (copy it).
     """
