@@ -19,8 +19,12 @@ from gate.provenance.about import Count as Count
 from gate.provenance.about import Digest as Digest
 from gate.provenance.about import Text, Time
 from gate.provenance.envelope import STATEMENT_TYPE, Envelope
+from gate.provenance.model_statements import Evaluation as Evaluation
+from gate.provenance.model_statements import ModelRef as ModelRef
 from gate.provenance.model_statements import OutputFile as OutputFile
+from gate.provenance.model_statements import Promotion as Promotion
 from gate.provenance.model_statements import Release as Release
+from gate.provenance.model_statements import TaskScores as TaskScores
 from gate.provenance.model_statements import TrainedOn as TrainedOn
 from gate.provenance.model_statements import Training as Training
 from gate.provenance.moments import now as now
@@ -186,7 +190,21 @@ class Ref(About):
 
 KINDS: dict[str, type[About]] = {
     each.kind: each
-    for each in (Admission, Approval, Rejection, Waiver, Revocation, Review, Erasure, Training, Release, Ref)
+    for each in (
+        Admission,
+        Approval,
+        Rejection,
+        Waiver,
+        Revocation,
+        Review,
+        Erasure,
+        Training,
+        Release,
+        Evaluation,
+        Promotion,
+        Ref,
+        ModelRef,
+    )
 }
 TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
 

@@ -36,6 +36,9 @@ SAYS: dict[str, tuple[Role, ...]] = {
     "review": ROLES,
     "training": ROLES,
     "release": ROLES,
+    "evaluation": ROLES,
+    "promotion": ("owner", "release"),
+    "model_ref": ("owner", "release"),
 }
 """Who may say what: a kind of statement, and the roles of which its author needs one. Approvals need one of those that
 are demanded of what they approve; who may approve may also reject and revoke."""
