@@ -8,7 +8,7 @@ what is quoted, denied or asked about is no insult.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -122,6 +122,17 @@ def toxicity(frames: Frames, params: ToxicityParams, context: Context) -> Measur
     return Measurement(findings, examined=frames.examples.height, figures=figures)
 
 
+def toxic_patterns(lexicon: Lexicon) -> dict[str, re.Pattern[str]]:
+    """What finds the entries of each category of a lexicon as whole words."""
+    return {name: re.compile(whole_words(words)) for name, words in lexicon.items()}
+
+
+def categories_of(text: str, patterns: Mapping[str, re.Pattern[str]]) -> frozenset[str]:
+    """The categories of toxic language in one text: outright or disguised, neither quoted nor denied."""
+    row = pl.DataFrame([(0, "text", "text", text)], schema=SPOKEN, orient="row")
+    return frozenset(category for *_, category, _, _, _ in (*_matches(row, patterns), *_disguised(row, patterns)))
+
+
 def _reported(found: pl.DataFrame) -> pl.DataFrame:
     voice = pl.col("voice")
     return found.select(
@@ -144,7 +155,7 @@ def _by_lexicon(texts: pl.DataFrame, lexicon: Lexicon, asked: pl.DataFrame) -> p
     text = pl.col("text")
     plain = texts.filter(text.str.contains_any(entries, ascii_case_insensitive=True))
     disguised = texts.filter(text.str.contains(_DISGUISED))
-    patterns = {name: re.compile(whole_words(words)) for name, words in lexicon.items()}
+    patterns = toxic_patterns(lexicon)
     rows = [*_matches(plain, patterns), *_disguised(disguised, patterns)]
     found = pl.DataFrame(rows, schema=_MATCHES, orient="row").unique(["index", "field", "category"], keep="first")
     found = found.join(asked, on="index", how="left")
@@ -159,7 +170,7 @@ _MATCHES = pl.Schema(
 _Row = tuple[int, str, str, str, str, int, int, str]
 
 
-def _matches(texts: pl.DataFrame, patterns: dict[str, re.Pattern[str]]) -> Iterator[_Row]:
+def _matches(texts: pl.DataFrame, patterns: Mapping[str, re.Pattern[str]]) -> Iterator[_Row]:
     """A loop over the texts that hold an entry as letters, few of them (32 of 23,586 real turns; 1 ms each):
     whether it is quoted or denied is seen around it only."""
     for index, field, voice, text in texts.select("index", "field", "voice", "text").iter_rows():
@@ -178,7 +189,7 @@ def _matches(texts: pl.DataFrame, patterns: dict[str, re.Pattern[str]]) -> Itera
                 break
 
 
-def _disguised(texts: pl.DataFrame, patterns: dict[str, re.Pattern[str]]) -> Iterator[_Row]:
+def _disguised(texts: pl.DataFrame, patterns: Mapping[str, re.Pattern[str]]) -> Iterator[_Row]:
     """The same for what is written with signs for letters, or with spaces between them: found once both are undone. A
     star stands for any vowel. A loop over what looks so (78 of 23,586 real turns; 0.2 ms each)."""
     for index, field, voice, text in texts.select("index", "field", "voice", "text").iter_rows():
