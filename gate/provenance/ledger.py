@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from gate.errors import UsageError
 from gate.provenance.envelope import LARGEST, Signer, opened, sign
-from gate.provenance.statements import About, Ref, Statement, drafted, now, read
+from gate.provenance.statements import About, ModelRef, Ref, Statement, drafted, now, read
 from gate.store.files import opened as plain_file
 from gate.store.objects import Damaged, Store
 
@@ -75,20 +75,54 @@ class Ledger:
         """Let a name stand for a snapshot from now on: the next number that nobody else takes first.
 
         Raises:
-            UsageError: not a name.
+            UsageError: not a name, or one that stands for models.
             StoreError: there is no room or no permission.
         """
-        number = max(self.store.refs().get(name, [0])) + 1
+        return self._refer(lambda number: Ref(name=name, number=number, snapshot=snapshot, statement=statement), signer)
+
+    def refer_model(self, name: str, model: str, statement: str, signer: Signer, why: str = "") -> Statement:
+        """Let a name (the champion's) stand for a model from now on.
+
+        Args:
+            statement: the promotion that it rests on.
+            why: of a rollback.
+
+        Raises:
+            UsageError: not a name, one that stands for datasets, or a clock is wrong.
+            StoreError: there is no room or no permission.
+        """
+        return self._refer(
+            lambda number: ModelRef(name=name, number=number, model=model, statement=statement, why=why), signer
+        )
+
+    def _refer(self, about: Callable[[int], Ref | ModelRef], signer: Signer) -> Statement:
+        first = about(1)
+        numbers = self.store.refs().get(first.name, [])
+        if numbers and type(self.ref(first.name).about) is not type(first):
+            raise UsageError(
+                f"the name {first.name} stands for {'a dataset' if isinstance(first, ModelRef) else 'models'} already",
+                where=f"refs/{first.name}",
+                remedy="choose another name",
+            )
+        number, made = max(numbers, default=0) + 1, now()
+        if isinstance(first, ModelRef):
+            for parent in first.parents():
+                if (before := self.statement(parent)).made > made:
+                    raise UsageError(
+                        f"the {before.kind} before this was made at {before.made}, and here it is {made}",
+                        where=self.store.name(self.store.statement_path(parent)),
+                        remedy="one of the two clocks is wrong: set this machine's, or wait until that time",
+                    )
         while True:
-            about = Ref(name=name, number=number, snapshot=snapshot, statement=statement)
-            draft = drafted(about, author=signer.name, keyid=signer.keyid, previous=None, made=now())
+            said = about(number)
+            draft = drafted(said, author=signer.name, keyid=signer.keyid, previous=None, made=made)
             content = sign(draft, signer)
-            if self.store.put_ref(name, number, content):
-                return read(opened(content, name), name)
+            if self.store.put_ref(said.name, number, content):
+                return read(opened(content, said.name), said.name)
             number += 1
 
     def ref(self, name: str, number: int | None = None) -> Statement:
-        """What a name stands for (`about` is a `Ref`): now, or at a number.
+        """What a name stands for (`about` is a `Ref` or a `ModelRef`): now, or at a number.
 
         Raises:
             UsageError: not a name.
@@ -105,6 +139,9 @@ class Ledger:
             ) from None
         except OSError as error:
             raise Damaged(f"it cannot be read ({error.strerror})", where=self.store.name(path)) from None
-        if not isinstance(found.about, Ref) or (found.about.name, f"{found.about.number:06}") != (name, path.stem):
+        if not isinstance(found.about, Ref | ModelRef) or (found.about.name, f"{found.about.number:06}") != (
+            name,
+            path.stem,
+        ):
             raise Damaged("it is not the ref that its name says", where=self.store.name(path))
         return found

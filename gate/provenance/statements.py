@@ -133,10 +133,12 @@ class Revocation(About):
 
     kind: ClassVar[str] = "revocation"
     snapshot: Digest
+    """The snapshot's id; of a model its digest."""
     why: Text
+    what: Literal["snapshot", "model"] = "snapshot"
 
     def subjects(self) -> dict[str, str]:
-        return {"snapshot": self.snapshot}
+        return {self.what: self.snapshot}
 
 
 class Review(About):
