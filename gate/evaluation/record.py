@@ -35,6 +35,8 @@ class Ran:
     kept: bool = False
     """Scored before, under the same key, and not again."""
     seconds: float = 0.0
+    notes: tuple[str, ...] = ()
+    """What a person should know of it, sentences without their full stops."""
 
 
 def document_bytes(document: TaskDocument) -> bytes:
