@@ -4,6 +4,7 @@ the texts, which are fetched a few shards at a time from where the corpus keeps 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -23,6 +24,9 @@ AT_A_TIME = 16_000_000
 """Characters of candidates that are fetched at a time, or those of one shard when that has more."""
 REMEMBERED = 8_000_000
 """Shingles that are kept for the next run (64 MB)."""
+
+_COPIED = 1_000_000
+"""Shingles that are packed at a time."""
 
 _COLUMNS = ("kind", "messages", "chosen", "rejected", "text")
 """What `compared_text` looks at."""
@@ -80,20 +84,29 @@ def candidate_sets(
             yield compared_text(Frames(corpus.examples(some, _COLUMNS), corpus.malformed.clear()), key)
 
     read = sets_of_texts(fetch, size, threads)
+    seen: list[pl.DataFrame] = []
+    changed = False
+
+    def remember(ids: pl.Series, found: Sets) -> None:
+        room = REMEMBERED - sum(int(one["shingles"].bin.size().sum()) // 8 for one in seen)
+        seen.append(_kept(ids, found, room))
+        if changed:
+            memo.put(pl.concat(seen))
 
     def sets(rows: Rows) -> Sets:
+        nonlocal changed
         positions = rows if of is None else of[rows]
         ids = corpus.rows["id"].gather(positions)
         kept = memo.get()
         if kept is None:
+            changed = True
             found = read(positions)
         else:
             known = kept.filter(pl.col("id").is_in(ids.implode()))
             place = _places(ids, known["id"])
+            changed |= bool((place < 0).any())
             found = _merged(place, _known(known["shingles"]), read(positions[place < 0]))
-            if (place >= 0).all():
-                return found
-        memo.put(_kept(ids, found))
+        remember(ids, found)
         return found
 
     return sets
@@ -116,16 +129,27 @@ def _merged(place: NDArray[np.int64], known: Sets, new: Sets) -> Sets:
     return columns[np.arange(shift.size) + shift], own
 
 
-def _kept(ids: pl.Series, found: Sets) -> pl.DataFrame:
-    """One frame, so that nobody ever reads the ids of one run and the shingles of another."""
+def _kept(ids: pl.Series, found: Sets, most: int) -> pl.DataFrame:
+    """One frame, so that nobody ever reads the ids of one run and the shingles of another.
+
+    Args:
+        most: shingles that are kept.
+    """
     columns, sizes = found
-    ends = np.cumsum(sizes)
-    rows = int(np.searchsorted(ends, REMEMBERED, side="right"))
-    blob = columns[: ends[rows - 1] if rows else 0].astype("<i8").tobytes()
-    sets = [
-        blob[8 * (end - size) : 8 * end] for end, size in zip(ends[:rows].tolist(), sizes[:rows].tolist(), strict=True)
-    ]
-    return pl.DataFrame({"id": ids.head(rows), "shingles": pl.Series(sets, dtype=pl.Binary)})
+    ends = np.concatenate(([0], np.cumsum(sizes)))
+    rows = int(np.searchsorted(ends, most, side="right")) - 1
+    # Some at a time: each is copied twice on its way.
+    starts = np.searchsorted(ends[: rows + 1], np.arange(0, max(1, int(ends[rows])), _COPIED)).tolist()
+    sets = pl.concat(
+        [_packed(columns[ends[start] : ends[end]], sizes[start:end]) for start, end in pairwise([*starts, rows])]
+    )
+    return pl.DataFrame({"id": ids.head(rows), "shingles": sets})
+
+
+def _packed(columns: NDArray[np.int64], sizes: Offsets) -> pl.Series:
+    blob, ends = columns.astype("<i8").tobytes(), np.cumsum(sizes)
+    sets = [blob[8 * (end - size) : 8 * end] for end, size in zip(ends.tolist(), sizes.tolist(), strict=True)]
+    return pl.Series(sets, dtype=pl.Binary)
 
 
 def _known(sets: pl.Series) -> Sets:

@@ -35,6 +35,14 @@ class Buckets:
         """The same with nodes numbered by their place in `nodes`, which is in order and holds all of them."""
         return Buckets(self.bucket, np.searchsorted(nodes, self.node))
 
+    def of(self, nodes: Nodes) -> Buckets:
+        """The buckets of some nodes, in order, numbered by their place among these. Whoever shares a bucket with one of
+        them has to be one of them."""
+        wanted = np.zeros(int(self.node.max(initial=0)) + 1, dtype=bool)
+        wanted[nodes] = True
+        stay = wanted[self.node]
+        return Buckets(self.bucket[stay], self.node[stay]).among(nodes)
+
     def shared(self) -> Buckets:
         """Without the buckets that hold one node only."""
         several = np.repeat(self.sizes() > 1, self.sizes())
@@ -89,13 +97,16 @@ def buckets_of_bands(
     """
 
     def of_band(keys: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+        # Most keys are had by one node only, and go before anything is put in order by node.
+        maybe = np.flatnonzero(_may_be_shared(keys))
         # Any order of equal keys will do for now: the sort that keeps it takes four times as long.
-        order = np.argsort(keys)
-        in_order = keys[order]
+        own = keys[maybe]
+        order = np.argsort(own)
+        own, members = own[order], maybe[order]
         new = np.ones(order.size, dtype=bool)
-        new[1:] = in_order[1:] != in_order[:-1]
-        several = ~(new & np.append(new[1:], True)) & (in_order != NO_BAND)
-        members, number = order[several], np.cumsum(new[several])
+        new[1:] = own[1:] != own[:-1]
+        several = ~(new & np.append(new[1:], True))
+        members, number = members[several], np.cumsum(new[several])
         by_node = np.lexsort((members, number))
         members, number = members[by_node], number[by_node]
         if levels is not None and members.size:
@@ -104,7 +115,7 @@ def buckets_of_bands(
             across = levels[members[starts]] != levels[members[ends - 1]]
             stay = np.repeat(across, ends - starts)
             members, number = members[stay], number[stay]
-        return number, members, order.size
+        return number, members, keys.size
 
     buckets, nodes, before = [], [], 0
     for number, members, size in side_by_side(of_band, bands, threads):
@@ -112,6 +123,20 @@ def buckets_of_bands(
         nodes.append(members)
         before += size + 1
     return Buckets(np.concatenate(buckets), np.concatenate(nodes)) if buckets else Buckets(*_EMPTY)
+
+
+def _may_be_shared(keys: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Of each key whether others may have it, too: never false for one that is shared, and rarely true for another."""
+    in_order = np.sort(keys)
+    twice = in_order[1:][in_order[1:] == in_order[:-1]]
+    del in_order
+    # By the low bits, which are as good as any: keys are hashes.
+    mask = np.uint64((1 << min(24, (4 * keys.size).bit_length())) - 1)
+    marked = np.zeros(int(mask) + 1, dtype=bool)
+    marked[(twice & mask).view(np.int64)] = True
+    shared: NDArray[np.bool_] = marked[(keys & mask).view(np.int64)]
+    shared &= keys != NO_BAND
+    return shared
 
 
 _EMPTY = (np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))

@@ -1,13 +1,14 @@
 """From sketches to near-duplicates: which row is dropped in favour of which, and how similar they are.
 
-Rows that share a band are found by their keys, one band at a time; only the texts of such rows are fetched, some at a
-time, and shingled once more, so that every pair is judged by its exact Jaccard index. What is held grows with the
-rows by some 60 bytes each, and with the texts of the candidates by some 8 bytes per word.
+Rows that share a band are found by their keys, a few bands at a time; only the texts of such rows are fetched, some at
+a time, and shingled once more, so that every pair is judged by its exact Jaccard index. Rows that no chain of bands
+connects have nothing to do with one another: they are judged in parts, so that shingles of a part are held and not of
+all. What is held grows with the rows by some 60 bytes each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,8 +24,10 @@ from gate.checks.duplicates.sketches import band_column
 from gate.checks.duplicates.tokens import Hashes, Offsets
 from gate.checks.duplicates.verification import ShingleSets
 
-_BANDS = 4
-"""That are fetched at a time (32 bytes per row)."""
+KEYS_AT_A_TIME = 8_000_000
+"""Band keys that are fetched at a time (64 MB), or those of one band when it has more."""
+SHINGLES_AT_A_TIME = 16_000_000
+"""Shingles of candidates that are held at a time (128 MB), or those of rows that bands connect when they have more."""
 
 Rows = NDArray[np.int64]
 
@@ -88,14 +91,17 @@ def find_near_duplicates(
     in_order = np.argsort(ranks)
     nodes = in_order[(same[in_order] == in_order) & (counts[in_order] > 0)]
 
-    bands = [range(start, min(start + _BANDS, cut.bands)) for start in range(0, cut.bands, _BANDS)]
+    several = max(1, min(cut.bands, KEYS_AT_A_TIME // max(1, counts.size)))
+    bands = [range(start, min(start + several, cut.bands)) for start in range(0, cut.bands, several)]
     some = (sketches.select(map(band_column, each)).collect() for each in bands)  # a scan of all files for each
     keys = (column.to_numpy()[nodes] for frame in some for column in frame)
     buckets = buckets_of_bands(keys, None if levels is None else levels[nodes], threads)
     # From here on, nodes are those that share a band with another.
     proposed = np.unique(buckets.node)
     nodes, buckets = nodes[proposed], buckets.among(proposed)
-    choice = _judge(nodes, buckets, sets, groups, threshold, levels)
+    choice = Choice(np.arange(nodes.size), np.ones(nodes.size))
+    for part in _parts(buckets, counts[nodes]):
+        _add(choice, part, _judge(nodes[part], buckets.of(part), sets, groups, threshold, levels))
 
     keeper, score = np.arange(same.size), np.ones(same.size)
     keeper[nodes] = nodes[choice.keeper]
@@ -106,6 +112,34 @@ def find_near_duplicates(
     right = np.concatenate([same[counts > 0], *(nodes[pair[1]] for pair in choice.similar)])
     cluster = _clusters(left, right, ranks)
     return NearDuplicates(keeper, score, cluster, int((counts > 0).sum()), choice.candidates, choice.verified)
+
+
+def _parts(buckets: Buckets, shingles: NDArray[np.uint32]) -> Iterator[Rows]:
+    """The nodes in parts that no bucket connects, each with `SHINGLES_AT_A_TIME` or with what cannot be divided."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    size = shingles.size
+    if int(shingles.sum(dtype=np.int64)) <= SHINGLES_AT_A_TIME:
+        if size:
+            yield np.arange(size)
+        return
+    first = np.repeat(buckets.node[buckets.starts()], buckets.sizes())
+    links = coo_array((np.ones(first.size, dtype=np.int8), (first, buckets.node)), shape=(size, size))
+    _, label = connected_components(links, directed=False)
+    of_label = np.bincount(label, weights=shingles)
+    part = ((np.cumsum(of_label) - of_label) // SHINGLES_AT_A_TIME).astype(np.int64)[label]
+    for number in np.unique(part):
+        yield np.flatnonzero(part == number)
+
+
+def _add(whole: Choice, part: Rows, choice: Choice) -> None:
+    """Enter what became of a part of the nodes."""
+    whole.keeper[part] = part[choice.keeper]
+    whole.score[part] = choice.score
+    whole.similar += [(part[left], part[right]) for left, right in choice.similar]
+    whole.candidates += choice.candidates
+    whole.verified += choice.verified
 
 
 def _judge(nodes: Rows, buckets: Buckets, sets: SetsOf, groups: Rows, threshold: float, levels: Rows | None) -> Choice:
