@@ -65,11 +65,18 @@ def read_yaml(path: Path, name: str) -> YamlFile:
     return parse_yaml(content, name)
 
 
-def parse_yaml(content: bytes, name: str, *, dates: bool = False) -> YamlFile:
+class Function(str):
+    """What stood behind `!function`: lm-eval's way to name Python in a task's YAML."""
+
+    __slots__ = ()
+
+
+def parse_yaml(content: bytes, name: str, *, dates: bool = False, functions: bool = False) -> YamlFile:
     """The same of bytes that were read already.
 
     Args:
         dates: a date is the text that was written, instead of an error.
+        functions: `!function` makes a `Function`, instead of an error.
     """
     try:
         if len(content) > LARGEST_FILE:
@@ -78,17 +85,17 @@ def parse_yaml(content: bytes, name: str, *, dates: bool = False) -> YamlFile:
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise PolicyError("not UTF-8", where=f"{name}:{line}", remedy="save the file as UTF-8") from None
-    return _parsed(text, name, dates)
+    return _parsed(text, name, dates, functions)
 
 
 @lru_cache(maxsize=64)  # the policy of each kind reads the same parents
-def _parsed(text: str, name: str, dates: bool) -> YamlFile:
+def _parsed(text: str, name: str, dates: bool, functions: bool) -> YamlFile:
     root = _composed(text, name)
     if root is None or (isinstance(root, ScalarNode) and root.tag == f"{_PREFIX}null"):
         raise PolicyError("the file is empty", where=name, remedy="`gate rules schema` says what it may hold")
     if not isinstance(root, MappingNode):
         raise PolicyError("expected `key: value` lines at the top", where=f"{name}:{_line(root)}")
-    reader = _Reader(name, dates)
+    reader = _Reader(name, dates, functions)
     values = reader.mapping(root, "")
     return YamlFile(name, values, reader.places)
 
@@ -157,8 +164,8 @@ def _line(node: Node) -> int:
 class _Reader:
     """Turns nodes into values, and notes their places."""
 
-    def __init__(self, file: str, dates: bool) -> None:
-        self.file, self.dates = file, dates
+    def __init__(self, file: str, dates: bool, functions: bool) -> None:
+        self.file, self.dates, self.functions = file, dates, functions
         self.places: dict[str, Place] = {}
 
     def value(self, node: Node, key: str) -> object:
@@ -201,6 +208,8 @@ class _Reader:
             if self.dates:
                 return self.text(node)
             raise self.refused(node, f"{key}: a date", "put it in quotes")
+        if node.tag == "!function" and self.functions:
+            return Function(self.text(node))
         if node.tag not in _SCALARS:
             raise self.refused(node, f"{key}: a tag ({node.tag})", "take the tag away")
         if node.tag == f"{_PREFIX}str":
