@@ -16,6 +16,7 @@ from typing import Any
 
 from gate.errors import GateError, InputError, MissingDependency, UsageError
 from gate.evaluation.loading import load_subject, served_from
+from gate.evaluation.quiet import quietly
 from gate.evaluation.settings import Settings
 from gate.evaluation.subject import Subject
 
@@ -54,7 +55,10 @@ def opened(subject: Subject, settings: Settings) -> Iterator[Backend]:
         MissingDependency: the backend needs a package that is not installed.
         NotScored: a server cannot be reached.
     """
-    backend = _in_process(subject, settings) if settings.backend == "hf" else _of_lm_eval(subject, settings)
+    if find_spec("lm_eval") is None:
+        raise MissingDependency("scoring needs lm-eval, which is not installed", remedy="pip install 'llm-gate[eval]'")
+    with quietly():
+        backend = _in_process(subject, settings) if settings.backend == "hf" else _of_lm_eval(subject, settings)
     try:
         yield backend
     finally:
@@ -75,8 +79,6 @@ PARALLEL = ("parallelize", "max_memory_per_gpu", "max_cpu_memory", "offload_fold
 
 
 def _in_process(subject: Subject, settings: Settings) -> Backend:
-    if find_spec("lm_eval") is None:
-        raise MissingDependency("scoring needs lm-eval, which is not installed", remedy="pip install 'llm-gate[eval]'")
     from lm_eval.models.huggingface import HFLM
 
     arguments: dict[str, Any] = {key: _value(value) for key, value in settings.backend_args.items()}
@@ -155,8 +157,6 @@ def watch(model: Any, tokenizer: Any) -> None:
 
 
 def _of_lm_eval(subject: Subject, settings: Settings) -> Backend:
-    if find_spec("lm_eval") is None:
-        raise MissingDependency("scoring needs lm-eval, which is not installed", remedy="pip install 'llm-gate[eval]'")
     import lm_eval.models  # noqa: F401 - it registers the backends
     from lm_eval.api.registry import get_model
 

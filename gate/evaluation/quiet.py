@@ -29,6 +29,7 @@ def quietly(on_progress: OnProgress = lambda done, total: None) -> Iterator[None
 
     levels = {name: logging.getLogger(name).level for name in _LOGGERS}
     kept = {name: getattr(evaluator, name) for name in ("add_env_info", "get_git_commit_hash")}
+    shown = transformers_logging.is_progress_bar_enabled()
     verbosity, bars = transformers_logging.get_verbosity(), datasets.are_progress_bars_disabled()
     swapped = {
         module: module.tqdm
@@ -40,6 +41,7 @@ def quietly(on_progress: OnProgress = lambda done, total: None) -> Iterator[None
         for name in _LOGGERS:
             logging.getLogger(name).setLevel(logging.CRITICAL)
         transformers_logging.set_verbosity_error()
+        transformers_logging.disable_progress_bar()
         datasets.disable_progress_bars()
         for module in swapped:
             module.tqdm = bar  # type: ignore[attr-defined]
@@ -52,6 +54,8 @@ def quietly(on_progress: OnProgress = lambda done, total: None) -> Iterator[None
         for name, level in levels.items():
             logging.getLogger(name).setLevel(level)
         transformers_logging.set_verbosity(verbosity)
+        if shown:
+            transformers_logging.enable_progress_bar()
         if not bars:
             datasets.enable_progress_bars()
         for module, tqdm in swapped.items():
