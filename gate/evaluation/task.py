@@ -43,6 +43,8 @@ class Task:
     documents: tuple[Mapping[str, Any], ...] = ()
     """Its items, where gate has them (not of a hub's task). An item may hold `example` (a content id), and what
     `cluster` and `slice` name."""
+    shot_documents: tuple[Mapping[str, Any], ...] = ()
+    """The items that few-shot examples are drawn from; the document's `shots_data` is their digest."""
     scorers: tuple[Scorer, ...] = ()
     """Beside lm-eval's own metrics."""
     cluster: str | None = None
