@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from gate.errors import GateError, UsageError
 from gate.provenance.ledger import Ledger
 from gate.provenance.standing import Status, standing
-from gate.provenance.statements import Admission, Ref, Statement
+from gate.provenance.statements import Admission, ModelRef, Ref, Statement
 from gate.provenance.trust import Trust, Untrusted
 
 
@@ -52,6 +52,7 @@ def listed(ledger: Ledger, trust: Trust | None = None) -> list[Entry]:
         _of_ref(ledger, trust, every, name, number, number == max(numbers), stands)
         for name, numbers in ledger.store.refs().items()
         for number in numbers
+        if not _of_models(ledger, name, number)
     ]
     referred = {entry.statement for entry in entries}
     for one in every.values():
@@ -59,6 +60,14 @@ def listed(ledger: Ledger, trust: Trust | None = None) -> list[Entry]:
             found = _standing(ledger, trust, one.about.snapshot, stands)
             entries.append(_entry(one, one.about.name, None, False, *found))
     return entries
+
+
+def _of_models(ledger: Ledger, name: str, number: int) -> bool:
+    """Whether a name stands for models (`gate models ls`); one that cannot be read is listed as damaged."""
+    try:
+        return isinstance(ledger.ref(name, number).about, ModelRef)
+    except GateError:
+        return False
 
 
 def _of_ref(

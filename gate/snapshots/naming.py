@@ -12,7 +12,7 @@ from itertools import takewhile
 
 from gate.errors import UsageError
 from gate.provenance.ledger import Ledger
-from gate.provenance.statements import Admission, Ref, Statement
+from gate.provenance.statements import Admission, ModelRef, Ref, Statement
 from gate.provenance.trust import Trust
 from gate.store.objects import Damaged, Store
 
@@ -61,6 +61,12 @@ def find_ref(ledger: Ledger, what: str, trust: Trust | None = None) -> Statement
     if meant is None:
         return None
     ref = ledger.ref(*meant)
+    if isinstance(ref.about, ModelRef):
+        raise UsageError(
+            f"{what[:100]} stands for a model, and not for a dataset",
+            where=os.fspath(ledger.store.root),
+            remedy=f"gate models show {meant[0]} tells of it",
+        )
     if trust is not None:
         trust.vouched(ref)
     return ref

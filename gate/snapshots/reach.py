@@ -13,7 +13,17 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from gate.provenance.ledger import Ledger
-from gate.provenance.statements import Admission, Erasure, Ref, Review, Statement, Training
+from gate.provenance.statements import (
+    Admission,
+    Erasure,
+    Evaluation,
+    ModelRef,
+    Promotion,
+    Ref,
+    Review,
+    Statement,
+    Training,
+)
 from gate.snapshots.layout import Descriptor
 from gate.store.objects import Damaged, Store
 
@@ -49,11 +59,27 @@ def named(statement: Statement) -> list[Reference]:
     if isinstance(about, Review):
         return [Reference(about.verdicts, "parquet")]
     if isinstance(about, Training):
-        documents = [about.recipe, about.environment, *([about.canary_strings] if about.canary_strings else [])]
+        documents = [about.recipe, about.environment, *_given(about.canary_strings, about.criteria)]
         made = [Reference(about.accounting, "parquet"), Reference(about.curves, "jsonl")]
         made += [Reference(about.retention_suite, "jsonl")] if about.retention_suite else []
         return [*(Reference(digest, "json") for digest in documents), *made]
+    if isinstance(about, Evaluation):
+        documents = [
+            about.settings,
+            about.environment,
+            *_given(about.prompts),
+            *(each.document for each in about.tasks),
+        ]
+        items = [Reference(each.items, "parquet") for each in about.tasks]
+        return [*(Reference(digest, "json") for digest in documents), *items]
+    if isinstance(about, Promotion):
+        documents = [about.policy, about.result, *_given(about.criteria)]
+        return [*(Reference(digest, "json") for digest in documents), Reference(about.report, "html")]
     return []
+
+
+def _given(*digests: str | None) -> list[str]:
+    return [each for each in digests if each is not None]
 
 
 def described(descriptor: Descriptor) -> list[Reference]:
@@ -150,7 +176,7 @@ def reach(store: Store, statements: Iterable[Statement], gone: dict[str, Erased]
     every = list(statements)
     gone = erased(every) if gone is None else gone
     found = Reach({}, {}, {})
-    there = {one.digest for one in every if not isinstance(one.about, Ref)}
+    there = {one.digest for one in every if not isinstance(one.about, Ref | ModelRef)}
     read: set[str] = set()
     for one in every:
         for each in _follow(store, one, gone, read):
@@ -197,12 +223,52 @@ def chain(ledger: Ledger, snapshot: str) -> tuple[list[Statement], list[Statemen
     refs = [one for one in every_ref(ledger) if isinstance(one.about, Ref) and one.about.snapshot == snapshot]
     wanted = {one.digest for one in every.values() if about(one, snapshot)}
     wanted |= {parent for ref in refs for parent in ref.parents} & every.keys()
-    wanted |= {one.digest for one in every.values() if one.kind in _SAID_OF and wanted.intersection(one.parents)}
-    new = wanted
-    while new:  # down to what they rest on
-        new = {parent for digest in new for parent in _before(every[digest]) if parent in every} - wanted
-        wanted |= new
-    return sorted((every[digest] for digest in wanted), key=lambda one: (one.made, one.digest)), refs
+    return _down(every, wanted | _said_of(every, wanted)), refs
+
+
+def model_chain(ledger: Ledger, model: str) -> tuple[list[Statement], list[Statement]]:
+    """The statements about a model with all that they rest on (promotions, evaluations, training, snapshots), what was
+    said of these, and the refs that point at it. Its files are not in the store.
+
+    Raises:
+        Damaged: a statement or ref in the store is none.
+    """
+    every = {one.digest: one for one in ledger.all()}
+    refs = [one for one in every_ref(ledger) if isinstance(one.about, ModelRef) and one.about.model == model]
+    wanted = {one.digest for one in every.values() if model in (getattr(one.about, "model", None), about_of(one))}
+    wanted |= {parent for ref in refs for parent in ref.parents} & every.keys()
+    wanted |= {one.digest for one in _down(every, wanted, authors=False)}
+    trained = [one.about for one in every.values() if one.digest in wanted and isinstance(one.about, Training)]
+    snapshots = {on.snapshot for each in trained for on in each.snapshots}
+    wanted |= {one.digest for one in every.values() for snapshot in snapshots if about(one, snapshot)}
+    return _down(every, wanted | _said_of(every, wanted)), refs
+
+
+def about_of(one: Statement) -> str | None:
+    """What is revoked: the id of a snapshot, or a model's digest."""
+    return getattr(one.about, "snapshot", None) if one.kind == "revocation" else None
+
+
+def _said_of(every: dict[str, Statement], wanted: set[str]) -> set[str]:
+    return {one.digest for one in every.values() if one.kind in _SAID_OF and wanted.intersection(one.parents)}
+
+
+def _down(every: dict[str, Statement], wanted: set[str], *, authors: bool = True) -> list[Statement]:
+    """Some statements with all that they rest on, the oldest first.
+
+    Args:
+        authors: a statement rests on its author's one before it, too.
+    """
+    found = new = wanted & every.keys()
+    while new:
+        new = {
+            parent
+            for digest in new
+            for parent in (_before(every[digest]) if authors else every[digest].parents)
+            if parent in every
+        } - found
+        found = found | new
+    return sorted((every[digest] for digest in found), key=lambda one: (one.made, one.digest))
 
 
 _SAID_OF = ("approval", "rejection")
@@ -212,6 +278,8 @@ def about(one: Statement, snapshot: str) -> bool:
     """Whether a statement is about a snapshot itself (and not about a statement that is)."""
     if isinstance(one.about, Erasure):
         return snapshot in one.about.snapshots
+    if isinstance(one.about, Evaluation):  # of a model, on items that were made of its test split
+        return False
     return getattr(one.about, "snapshot", None) == snapshot
 
 

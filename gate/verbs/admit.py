@@ -17,14 +17,14 @@ import polars as pl
 from gate.admission.keys import check_key_of
 from gate.admission.result import AdmissionResult, Status
 from gate.data.frame import Kind, SourceFile
-from gate.errors import GateError, InputError
+from gate.errors import GateError, InputError, UsageError
 from gate.folders import Folders
 from gate.policy.settings import find_settings
 from gate.policy.snapshot_rules import load_snapshot_rules
 from gate.provenance.envelope import Signer
 from gate.provenance.ledger import Ledger
 from gate.provenance.standing import standing
-from gate.provenance.statements import Admission, Erasure, Ref, SourceRecord, Statement, Waiver, now
+from gate.provenance.statements import Admission, Erasure, ModelRef, Ref, SourceRecord, Statement, Waiver, now
 from gate.provenance.trust import Trust
 from gate.provenance.waivers import waivers_in_force
 from gate.reporting.findings import masked_findings, masked_malformed
@@ -263,6 +263,8 @@ def _stood_for(ledger: Ledger, name: str) -> str | None:
     if name not in ledger.store.refs():
         return None
     about = ledger.ref(name).about
+    if isinstance(about, ModelRef):
+        raise UsageError(f"the name {name} stands for models already", remedy="give the dataset another --name")
     return about.snapshot if isinstance(about, Ref) else None
 
 

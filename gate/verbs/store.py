@@ -14,7 +14,7 @@ from typing import Literal
 from gate.errors import GateError
 from gate.provenance.envelope import opened
 from gate.provenance.ledger import Ledger
-from gate.provenance.statements import Admission, Ref, Statement, read
+from gate.provenance.statements import Admission, ModelRef, Ref, Statement, read
 from gate.provenance.trust import Trust, Untrusted
 from gate.snapshots.reach import Erased, Reference, erased, every_ref, present, reach
 from gate.store.inspect import File, Problem, files, inspect, part_of, wrong_name
@@ -116,9 +116,9 @@ def parse(name: str, content: bytes) -> Statement:
     """
     wrong_name(name, content)
     found = read(opened(content, name), name)
-    if isinstance(found.about, Ref) != (part_of(name) == "ref"):
+    if isinstance(found.about, Ref | ModelRef) != (part_of(name) == "ref"):
         raise Damaged("a ref lies among refs, and nothing else does", where=name)
-    if isinstance(found.about, Ref) and name != f"refs/{found.about.name}/{found.about.number:06}.json":
+    if isinstance(found.about, Ref | ModelRef) and name != f"refs/{found.about.name}/{found.about.number:06}.json":
         raise Damaged("it is not the ref that its name says", where=name)
     return found
 

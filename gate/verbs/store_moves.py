@@ -6,10 +6,11 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from gate.promotion.naming import find_model
 from gate.provenance.ledger import Ledger
-from gate.provenance.statements import Admission, Ref
+from gate.provenance.statements import Admission, Evaluation, ModelRef, Promotion, Ref
 from gate.snapshots.naming import find_snapshot
-from gate.snapshots.reach import chain, erased, reach
+from gate.snapshots.reach import chain, erased, model_chain, reach
 from gate.store.bundle import Bundled, unpack, write_bundle
 from gate.store.objects import Damaged, Store, StoreError
 from gate.store.remote import Local, open_side
@@ -43,6 +44,10 @@ def _arriving(store: Store) -> Callable[[str, bytes], None]:
 
     def arrived(name: str, content: bytes) -> None:
         found = parse(name, content)
+        if isinstance(found.about, ModelRef):
+            promotion = Ledger(store).statement(found.about.statement).about
+            if not isinstance(promotion, Promotion) or promotion.model != found.about.model:
+                raise Damaged("it points at something that is not the promotion of its model", where=name)
         if isinstance(found.about, Ref):
             admission = Ledger(store).statement(found.about.statement).about
             if not isinstance(admission, Admission) or admission.snapshot != found.about.snapshot:
@@ -63,27 +68,37 @@ def _gone(store: Store) -> Callable[[Mapping[str, bytes]], frozenset[str]]:
 
 
 def bundled(store: Store, what: str, out: Path) -> Bundled:
-    """Write a snapshot's whole chain into one file: its objects, every statement about it and what these rest on, and
-    the refs that point at it.
+    """Write the whole chain of a snapshot or a model into one file: its objects, every statement about it and what
+    these rest on, and the refs that point at it. A model's own files are not in the store.
 
     Args:
-        what: what the snapshot is called (gate.snapshots.naming).
+        what: what the snapshot (gate.snapshots.naming) or the model (gate.promotion.naming) is called.
 
     Raises:
         UsageError: there is none of that name, or several.
         Damaged: an object of it is missing or damaged.
     """
     ledger = Ledger(store)
-    snapshot = find_snapshot(ledger, what)
-    statements, refs = chain(ledger, snapshot)
     gone = erased(ledger.all())
-    own = [one for one in statements if getattr(one.about, "snapshot", None) in (snapshot, None)]
+    if (model := find_model(ledger, what)) is not None:
+        statements, refs = model_chain(ledger, model)
+        own = statements
+    else:
+        snapshot = find_snapshot(ledger, what)
+        statements, refs = chain(ledger, snapshot)
+        own = [
+            one
+            for one in statements
+            if isinstance(one.about, Evaluation) or getattr(one.about, "snapshot", None) in (snapshot, None)
+        ]
     found = reach(store, [*own, *refs], gone)
     for each, one in found.missing.items():
         raise Damaged(f"it is missing, and {one.kind} {one.digest[:12]} names it", where=each.name)
     names = [each.name for each in found.objects if store.path(each.digest, each.kind).is_file()]
     names += [f"statements/{one.digest}.json" for one in statements]
-    names += [f"refs/{ref.about.name}/{ref.about.number:06}.json" for ref in refs if isinstance(ref.about, Ref)]
+    names += [
+        f"refs/{ref.about.name}/{ref.about.number:06}.json" for ref in refs if isinstance(ref.about, Ref | ModelRef)
+    ]
     return write_bundle(store, names, out)
 
 
