@@ -155,8 +155,11 @@ def _banded(counts: Sequence[tuple[int, int]], bands: Sequence[tuple[int, int | 
     return summed
 
 
-def draw(folders: Folders, name: str, title: str, rows: Sequence[Row]) -> str:
+def draw(folders: Folders, name: str, title: str, rows: Sequence[Row], *, width: int | None = None) -> str:
     """The chart of `reports/charts/NAME.json` with some rows, as inline SVG.
+
+    Args:
+        width: of the plot in pixels, instead of the spec's.
 
     Raises:
         GateError: the spec is missing, is not JSON or not Vega-Lite.
@@ -168,7 +171,9 @@ def draw(folders: Folders, name: str, title: str, rows: Sequence[Row]) -> str:
         spec = _read(folders, relative)
         theme = _read(folders, "reports/charts/theme.json")
         svg: str = vl_convert.vegalite_to_svg(
-            {**spec, "data": {"values": list(rows)}}, config=theme, allowed_base_urls=[]
+            {**spec, **({} if width is None else {"width": width}), "data": {"values": list(rows)}},
+            config=theme,
+            allowed_base_urls=[],
         )
     except ValueError as error:  # not JSON, or not Vega-Lite
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -65,10 +65,11 @@ def _render(
     )
 
 
-def rendered(name: str, folders: Folders, **values: object) -> str:
+def rendered(name: str, folders: Folders, *, behaviour: str = "report.js", **values: object) -> str:
     """A page of `reports/templates`, with gate's style and script in it and a policy that allows nothing else.
 
     Args:
+        behaviour: the script, of `reports/scripts`.
         values: what the template lays out; text in it is escaped.
 
     Raises:
@@ -77,7 +78,7 @@ def rendered(name: str, folders: Folders, **values: object) -> str:
     import jinja2
     from markupsafe import Markup
 
-    style, script = _asset(folders, "reports/styles/report.css"), _asset(folders, "reports/scripts/report.js")
+    style, script = _asset(folders, "reports/styles/report.css"), _asset(folders, f"reports/scripts/{behaviour}")
     policy = (
         f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
         "img-src data:; base-uri 'none'; form-action 'none'"

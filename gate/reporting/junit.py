@@ -80,7 +80,7 @@ def _listed(outcome: RuleOutcome, result: AdmissionResult, findings: pl.DataFram
     if own.height > LISTED:
         lines.append(f"and {own.height - LISTED:,} more")
     lines += [one.sentence for one in waivers_used(result) if one.rule == outcome.rule.id]
-    return _legal("\n".join([*lines, f"gate rules explain {one_line(outcome.rule.id)}"]))
+    return legal("\n".join([*lines, f"gate rules explain {one_line(outcome.rule.id)}"]))
 
 
 def _error(case: ElementTree.Element) -> bool:
@@ -88,9 +88,9 @@ def _error(case: ElementTree.Element) -> bool:
 
 
 def _plain(text: str) -> str:
-    return _legal(one_line(text, 600))
+    return legal(one_line(text, 600))
 
 
-def _legal(text: str) -> str:
+def legal(text: str) -> str:
     """Without what no XML document may hold, not even as a reference."""
     return _ILLEGAL.sub("\ufffd", text)

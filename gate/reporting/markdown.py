@@ -73,7 +73,7 @@ def cell(text: str) -> str:
     return code(text.replace("|", "¦"))
 
 
-class _Text:
+class Bounded:
     """Text that never grows beyond a number of bytes: what does not fit is left out, and said to be."""
 
     def __init__(self, limit: int) -> None:
@@ -113,7 +113,7 @@ def _nothing_to_say(result: AdmissionResult) -> bool:
 
 
 def _told(result: AdmissionResult, folders: Folders | None, limit: int) -> str:
-    text = _Text(limit)
+    text = Bounded(limit)
     title = f"### gate: {result.verdict} · {code(one_line(result.dataset.root, 200))}\n\n"
     text.add(f"{title}{code(one_line(result.reason, 600))}\n\n")
     if result.comparison is not None:
@@ -137,7 +137,7 @@ def _told(result: AdmissionResult, folders: Folders | None, limit: int) -> str:
     return str(text)
 
 
-def _rule(text: _Text, outcome: RuleOutcome, result: AdmissionResult, findings: pl.DataFrame) -> None:
+def _rule(text: Bounded, outcome: RuleOutcome, result: AdmissionResult, findings: pl.DataFrame) -> None:
     rule = outcome.rule
     if outcome.status == "errored":
         reason = code(one_line(outcome.reason or "", 600))
@@ -163,7 +163,7 @@ def _finding(finding: Located) -> str:
     return f"{told} → {finding.remedy}"
 
 
-def _changes(text: _Text, found: Sequence[Change]) -> None:
+def _changes(text: Bounded, found: Sequence[Change]) -> None:
     if not found:
         return
     lines = [_change(change) for change in found[:CHANGES]]
@@ -180,7 +180,7 @@ def _change(change: Change) -> str:
     return f"| {change.risk} | {figure}{shift} | {_number(change.before)} | {_number(change.now)} |\n"
 
 
-def _fixed(text: _Text, result: AdmissionResult) -> None:
+def _fixed(text: Bounded, result: AdmissionResult) -> None:
     if result.comparison is None or result.comparison.fixed.is_empty():
         return
     fixed = masked_findings(result.comparison.fixed)
@@ -189,7 +189,7 @@ def _fixed(text: _Text, result: AdmissionResult) -> None:
     text.add_list("\n#### Fixed\n\n", lines[:RULES], "")
 
 
-def _rules(text: _Text, outcomes: Sequence[RuleOutcome], *, compared: bool) -> None:
+def _rules(text: Bounded, outcomes: Sequence[RuleOutcome], *, compared: bool) -> None:
     names = ("new", "unchanged", "fixed") if compared else ("flagged",)
     waiving = any(outcome.waived for outcome in outcomes)
     names = (*names, "waived") if waiving else names

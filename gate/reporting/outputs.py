@@ -8,11 +8,10 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import cast
 
 from gate.admission.result import AdmissionResult
 from gate.errors import GateError, UsageError
@@ -41,6 +40,17 @@ class Format:
     afterwards: str | None = None
     """`module:function` that is told of the result once the output is written."""
 
+    def render(self, *values: object) -> bytes:
+        """What the renderer makes of a result."""
+        rendered = _function(self.renderer)(*values)
+        assert isinstance(rendered, str | bytes)
+        return rendered.encode() if isinstance(rendered, str) else rendered
+
+    def after(self, *values: object) -> None:
+        """Tell `afterwards`, where there is one."""
+        if self.afterwards is not None:
+            _function(self.afterwards)(*values)
+
 
 FORMATS: dict[str, Format] = {
     "json": Format("gate.reporting.json_report:to_json", "-", (".json",)),
@@ -63,28 +73,31 @@ class Output:
     """None: standard output."""
 
 
-def parse_output(spec: str) -> Output:
+def parse_output(spec: str, formats: Mapping[str, Format] = FORMATS) -> Output:
     """Read `FORMAT`, `FORMAT=PATH` or a bare `PATH` whose ending names the format; `FORMAT=-` is standard output.
+
+    Args:
+        formats: those that there are.
 
     Raises:
         UsageError: no such format, no path behind `=`, or a binary format to standard output.
     """
     name, equals, path = spec.partition("=")
-    if name in FORMATS:
+    if name in formats:
         if equals and not path:
             raise UsageError(f"no path behind `{spec}`", remedy=f"write `{name}=PATH`, or `{name}` alone")
-        return _output(name, path or FORMATS[name].default)
-    for known, each in FORMATS.items():
+        return _output(name, path or formats[name].default, formats)
+    for known, each in formats.items():
         if each.suffixes and spec.lower().endswith(each.suffixes):
-            return _output(known, spec)
-    listed = ", ".join(FORMATS)
+            return _output(known, spec, formats)
+    listed = ", ".join(formats)
     raise UsageError(f"`{spec}` names no output format", remedy=f"write FORMAT or FORMAT=PATH; formats: {listed}")
 
 
-def _output(name: str, path: str) -> Output:
+def _output(name: str, path: str, formats: Mapping[str, Format]) -> Output:
     if path != "-":
         return Output(name, Path(path))
-    if FORMATS[name].binary:
+    if formats[name].binary:
         raise UsageError(f"{name} is binary and goes to a file", remedy=f"write `{name}=PATH`")
     return Output(name, None)
 
@@ -125,17 +138,14 @@ def write(result: AdmissionResult, output: Output, folders: Folders | None = Non
         OutputError: the folder cannot be made or written to, the path is a folder, or the disk is full.
     """
     kind = FORMATS[output.format]
-    render = _function(kind.renderer)
-    rendered = cast(str | bytes, render(result, folders) if kind.templated else render(result))
-    content = rendered.encode() if isinstance(rendered, str) else rendered
+    content = kind.render(result, folders) if kind.templated else kind.render(result)
     try:
         if output.path is None:
             sys.stdout.buffer.write(content)
             sys.stdout.buffer.flush()
         else:
             _put(content, output.path)
-        if kind.afterwards is not None:
-            _function(kind.afterwards)(result)
+        kind.after(result)
     except BrokenPipeError:
         raise  # whoever read standard output went away
     except OSError as error:

@@ -85,10 +85,11 @@ def read_events(folder: Path, start: int = 0) -> tuple[list[Event], int]:
         file.seek(start)
         content = file.read()
     whole = content[: content.rfind(b"\n") + 1]
-    return list(_parsed(whole)), start + len(whole)
+    return list(parsed(whole)), start + len(whole)
 
 
-def _parsed(content: bytes) -> Iterator[Event]:
+def parsed(content: bytes) -> Iterator[Event]:
+    """The events of a file's content, one a line; a line that is none is passed over."""
     for line in content.splitlines():
         try:
             said = json.loads(line)
