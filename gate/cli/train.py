@@ -44,6 +44,13 @@ broke (out of memory, a crash); 130 or 143 interrupted: --resume goes on.
     metavar="cpu|one|ddp|fsdp|zero2|zero3|FILE",
     help="On what: a shipped configuration of accelerate, or a file of yours.",
 )
+@click.option(
+    "--criteria",
+    default="default",
+    show_default=True,
+    metavar="NAME|FILE",
+    help="The promotion policy that the candidate will be judged by; bound before training.",
+)
 @click.option("--chat-template", metavar="FILE", help="The chat template, for a base that brings none.")
 @click.option(
     "--allow-code",
@@ -66,6 +73,7 @@ def command(
     name: str | None,
     script: str | None,
     launch: str,
+    criteria: str,
     chat_template: str | None,
     allow_code: tuple[str, ...],
     dry_run: bool,
@@ -109,8 +117,8 @@ def command(
         with Screen(console) as screen:
             prepared = verb.prepare(
                 snapshots, base=base or "", recipe=recipe or "", overrides=overrides, name=name, script=script,
-                launch=launch, template=_template(chat_template), allow_code=allow_code, store=store, trust=trust,
-                trust_revision=trust_revision, on_stage=screen.on_stage,
+                launch=launch, criteria=criteria, template=_template(chat_template), allow_code=allow_code,
+                store=store, trust=trust, trust_revision=trust_revision, on_stage=screen.on_stage,
             )  # fmt: skip
         if output:
             sys.stdout.buffer.write(dry_run_document(prepared))
@@ -129,8 +137,8 @@ def command(
             else:
                 trained = verb.train(
                     snapshots, base=base or "", recipe=recipe or "", overrides=overrides, name=name, script=script,
-                    launch=launch, template=_template(chat_template), allow_code=allow_code, store=store, trust=trust,
-                    trust_revision=trust_revision, signer=signer, watching=watching,
+                    launch=launch, criteria=criteria, template=_template(chat_template), allow_code=allow_code,
+                    store=store, trust=trust, trust_revision=trust_revision, signer=signer, watching=watching,
                 )  # fmt: skip
     except GateError as error:
         if output:

@@ -34,6 +34,7 @@ def training_links(verifier: Verifier, one: Statement) -> list[Link]:
         _document(verifier, "recipe", about.recipe, "json"),
         _document(verifier, "environment", about.environment, "json"),
         _document(verifier, "curves", about.curves, "jsonl"),
+        *([_document(verifier, "criteria", about.criteria, "json")] if about.criteria else []),
         *([_document(verifier, "canaries", about.canary_strings, "json")] if about.canary_strings else []),
         *([_document(verifier, "retention suite", about.retention_suite, "jsonl")] if about.retention_suite else []),
         _books(verifier, about),

@@ -43,6 +43,8 @@ class Prepared:
     configuration_path: Path
     ledger: Ledger
     trust: Trust
+    criteria: bytes | None = None
+    """The promotion policy that the candidate will be judged by (json); None: of a run that goes on."""
 
 
 @dataclass(frozen=True, slots=True)

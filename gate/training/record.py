@@ -6,6 +6,7 @@ the snapshots once more. Nothing is sealed whose books do not close.
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from gate.training.run_file import Run, SnapshotUse
 
 ACCOUNTING = "accounting.parquet"
 CANARIES = "canaries.json"
+CRITERIA = "criteria.json"
 STATEMENT = "statement.json"
 _ENDED = ("finished", "early_stop", "forgetting", "interrupted")
 
@@ -102,6 +104,7 @@ def record(
             "curves": store.put(events, "jsonl"),
             "canary_strings": _canaries(run, store.put),
             "retention_suite": _suite(run, store.put),
+            "criteria": _criteria(run, store.put),
         }
     except StoreError:
         raise
@@ -284,4 +287,26 @@ def _suite(run: Run, put: Callable[[bytes, str], str]) -> str | None:
         raise NotRecorded("the recipe has a monitor, and its suite is not recorded", where=run.name) from None
 
 
-__all__ = ["ACCOUNTING", "STATEMENT", "Facts", "NotRecorded", "base_name", "read_fates", "record"]
+def _criteria(run: Run, put: Callable[[bytes, str], str]) -> str | None:
+    """The promotion policy that was declared before training, as an object.
+
+    Raises:
+        NotRecorded: it is not there, or is another one than it was then.
+    """
+    if run.criteria is None:
+        return None
+    path = run.place / CRITERIA
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise NotRecorded("the criteria that were declared before training are gone", where=str(path)) from None
+    if hashlib.sha256(content).hexdigest() != run.criteria:
+        raise NotRecorded(
+            "the criteria are not those that were declared before training",
+            where=str(path),
+            remedy="put the file back; a candidate is judged by other criteria with gate promote --policy",
+        )
+    return put(content, "json")
+
+
+__all__ = ["ACCOUNTING", "CRITERIA", "STATEMENT", "Facts", "NotRecorded", "base_name", "read_fates", "record"]

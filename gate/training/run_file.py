@@ -67,6 +67,8 @@ class Run(_Part):
     snapshots: list[SnapshotUse]
     base: BaseModelUse
     recipe: Recipe
+    criteria: Digest | None = None
+    """Of criteria.json: the promotion policy as it stood before training."""
     resume: str | None = None
     """The checkpoint to go on from, absolute."""
 

@@ -18,6 +18,7 @@ import orjson
 from gate.errors import GateError, UsageError
 from gate.folders import Folders
 from gate.policy.settings import find_settings
+from gate.promotion.policy import DEFAULT, load_promotion_policy
 from gate.provenance.envelope import Signer, canonical
 from gate.provenance.ledger import Ledger
 from gate.provenance.statements import Training, now
@@ -36,7 +37,7 @@ from gate.training.mishaps import Ended, TrainingFailed, why
 from gate.training.outcome import Interrupted, Prepared, Trained, Watching
 from gate.training.preference_models import reward_folder
 from gate.training.recipe_files import Resolved, load_recipe, recipe_document
-from gate.training.record import Facts, record
+from gate.training.record import CRITERIA, Facts, record
 from gate.training.retention import bring_suite, find_suite, read_suite
 from gate.training.room import check_room
 from gate.training.run_file import Run
@@ -62,6 +63,7 @@ def train(
     name: str | None = None,
     script: Path_ | None = None,
     launch: str = "one",
+    criteria: Path_ = DEFAULT,
     template: str | None = None,
     allow_code: Sequence[str] = (),
     store: Store | Path_ | None = None,
@@ -80,6 +82,7 @@ def train(
         name: of the run; else DATASET-RECIPE-N.
         script: a trainer's script in place of the one for the recipe's objective.
         launch: a shipped configuration of accelerate (`cpu`, `one`, `ddp`, `fsdp`, `zero2`, `zero3`), or a file.
+        criteria: the promotion policy (a name or a file) that the candidate will be judged by, bound before training.
         template: a chat template (its text), for a base that brings none.
         allow_code: `NAME@DIGEST` of bases whose own Python may run.
         store, trust, trust_revision: as for `gate.open_snapshot`.
@@ -97,8 +100,8 @@ def train(
     by = signer or open_signer()
     prepared = prepare(
         snapshots, base=base, recipe=recipe, overrides=overrides, name=name, script=script, launch=launch,
-        template=template, allow_code=allow_code, store=store, trust=trust, trust_revision=trust_revision, signer=by,
-        on_stage=seen.on_stage,
+        criteria=criteria, template=template, allow_code=allow_code, store=store, trust=trust,
+        trust_revision=trust_revision, signer=by, on_stage=seen.on_stage,
     )  # fmt: skip
     run = prepared.run
     folder = new_run(prepared.ledger.store.root, name, run.of_role("train")[0].name, prepared.resolved.name)
@@ -129,6 +132,8 @@ def _written(prepared: Prepared, run: Run) -> RunState:
     )
     try:
         (run.place / RECIPE).write_bytes(document)
+        if prepared.criteria is not None:
+            (run.place / CRITERIA).write_bytes(prepared.criteria)
         run.write()
         if run.recipe.monitor is not None:
             bring_suite(run.recipe.monitor, Folders(find_settings(Path()).folder), run.place)
@@ -147,6 +152,7 @@ def prepare(
     name: str | None = None,
     script: Path_ | None = None,
     launch: str = "one",
+    criteria: Path_ = DEFAULT,
     template: str | None = None,
     allow_code: Sequence[str] = (),
     store: Store | Path_ | None = None,
@@ -167,6 +173,7 @@ def prepare(
     if resolved.recipe.objective in ("rloo", "grpo"):
         reward_folder(resolved.recipe)
     configuration = launch_configuration(launch, folders)
+    declared = load_promotion_policy(os.fspath(criteria), folders).content()
     believed = trust if isinstance(trust, Trust) else open_trust(None if trust is None else Path(trust), trust_revision)
     place = store if isinstance(store, Store) else open_store(None if store is None else Path(store))
     if signer is not None:
@@ -188,11 +195,12 @@ def prepare(
         snapshots=[use for use, _ in uses],
         base=used,
         recipe=resolved.recipe,
+        criteria=_sha256(declared),
     )
     if resolved.recipe.monitor is not None:
         read_suite(*find_suite(resolved.recipe.monitor.suite, folders))
     check_room(run)
-    return Prepared(run, uses, resolved, chosen, launch, configuration, ledger, believed)
+    return Prepared(run, uses, resolved, chosen, launch, configuration, ledger, believed, declared)
 
 
 def resume(
