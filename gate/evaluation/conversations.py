@@ -16,6 +16,9 @@ import orjson
 MESSAGES = "messages"
 """The field of an item with its conversation: the JSON text of a list of messages."""
 
+TOOLS = "tools"
+"""The field with the tools that it may call, as JSON; mostly not there."""
+
 Message = Mapping[str, Any]
 """As chat templates take them: `role`, `content`, and what goes with calls of tools."""
 
@@ -24,16 +27,19 @@ class Conversation(str):
     """The transcript of a conversation that ends before an answer."""
 
     messages: tuple[Message, ...]
+    tools: Sequence[Any] | None
+    """What it may call, as chat templates take it."""
 
-    def __new__(cls, messages: Sequence[Message]) -> Conversation:
+    def __new__(cls, messages: Sequence[Message], tools: Sequence[Any] | None = None) -> Conversation:
         made = super().__new__(cls, transcript(messages))
-        made.messages = tuple(messages)
+        made.messages, made.tools = tuple(messages), tools
         return made
 
 
 def conversation(doc: Mapping[str, Any]) -> Conversation:
     """A task's `doc_to_text`: the conversation of an item."""
-    return Conversation(orjson.loads(doc[MESSAGES]))
+    tools = orjson.loads(doc[TOOLS]) if doc.get(TOOLS) else None
+    return Conversation(orjson.loads(doc[MESSAGES]), [tools] if isinstance(tools, dict) else tools)
 
 
 def transcript(messages: Sequence[Message]) -> str:
@@ -82,7 +88,18 @@ def with_conversations(model: Any) -> Any:
     plain: Callable[..., Any] = model.apply_chat_template
 
     def apply_chat_template(chat_history: Sequence[Message], *args: Any, **keywords: Any) -> Any:
-        return plain(expanded(chat_history), *args, **keywords)
+        last = chat_history[-1]["content"] if chat_history else None
+        tools = last.tools if isinstance(last, Conversation) else None
+        if not tools:
+            return plain(expanded(chat_history), *args, **keywords)
+        if not isinstance(getattr(model, "chat_template_args", None), dict):
+            raise ValueError("this backend cannot tell the model of the tools that an item offers")
+        before = model.chat_template_args
+        model.chat_template_args = before | {"tools": tools}
+        try:
+            return plain(expanded(chat_history), *args, **keywords)
+        finally:
+            model.chat_template_args = before
 
     model.apply_chat_template = apply_chat_template
     return model

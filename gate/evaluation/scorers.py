@@ -33,7 +33,7 @@ SCORERS: Mapping[str, tuple[Scorer, Metrics]] = {
 """By name and version: what computes it, and its metrics; the first is its main one."""
 
 NEED_ANSWER = frozenset(
-    {"numeric@1", "rouge_l@1", "bleu@1", "chrf@1", "json@1", "contains@1", "starts_with@1", "length@1", BITS}
+    {"numeric@1", "rouge_l@1", "bleu@1", "chrf@1", "json@1", "calls@1", "contains@1", "starts_with@1", "length@1", BITS}
 )
 """Those that say nothing, or always the same, where the right answer is the empty text."""
 

@@ -1,7 +1,8 @@
-"""Scorer of answers that are to be JSON: whether it is JSON at all, and whether it says the same as the right one."""
+"""Scorers of answers that are to be JSON, or calls of tools: whether it is, and whether it says the right thing."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 import orjson
@@ -11,6 +12,7 @@ from gate.evaluation.task import Sample, Scorer
 from gate.evaluation.task_document import Metric
 
 NAME = "json@1"
+CALLS = "calls@1"
 
 
 def json_match(sample: Sample) -> Mapping[str, float]:
@@ -52,6 +54,50 @@ def equal(first: object, second: object) -> bool:
     return True
 
 
+def calls_match(sample: Sample) -> Mapping[str, float]:
+    """`calls_equal`: the calls in what was said are those of the right answer, in their order, by name and arguments;
+    `calls_names`: their names are."""
+    said, wanted = calls_in(output_of(sample)), calls_in(sample.target)
+    names = [name for name, _ in wanted]
+    return {
+        "calls_equal": float(bool(wanted) and equal([list(each) for each in said], [list(each) for each in wanted])),
+        "calls_names": float(bool(wanted) and [name for name, _ in said] == names),
+    }
+
+
+def calls_in(text: str) -> list[tuple[str, object]]:
+    """Name and arguments of every call of a tool in a text, whatever stands around the JSON: templates mark calls
+    differently. Arguments that came as the JSON text of an object count as that object."""
+    decoder = json.JSONDecoder()
+    found: list[tuple[str, object]] = []
+    at, tried = 0, 0
+    while (start := next((place for place in range(at, len(text)) if text[place] in "{["), None)) is not None:
+        try:
+            value, at = decoder.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            at, tried = start + 1, tried + 1
+            if tried == _MOST_TRIES:
+                break
+            continue
+        found += [call for each in (value if isinstance(value, list) else [value]) if (call := _call(each))]
+    return found
+
+
+def _call(value: object) -> tuple[str, object] | None:
+    if isinstance(value, dict) and isinstance(inner := value.get("function"), dict):
+        value = inner
+    if not isinstance(value, dict) or not isinstance(name := value.get("name"), str):
+        return None
+    arguments = value.get("arguments", value.get("parameters", {}))
+    if isinstance(arguments, str):
+        valid, read = parsed(arguments)
+        arguments = read if valid else arguments
+    return name, arguments
+
+
+_MOST_TRIES = 200
+"""Brackets that begin nothing: what has more of them is no call, and would take time that grows with its square."""
+
 JSON_SCORERS: Mapping[str, tuple[Scorer, tuple[Metric, ...]]] = {
     NAME: (
         json_match,
@@ -59,6 +105,13 @@ JSON_SCORERS: Mapping[str, tuple[Scorer, tuple[Metric, ...]]] = {
             Metric(name="json_equal", binary=True, scorer=NAME),
             Metric(name="json_valid", binary=True, scorer=NAME),
         ),
-    )
+    ),
+    CALLS: (
+        calls_match,
+        (
+            Metric(name="calls_equal", binary=True, scorer=CALLS),
+            Metric(name="calls_names", binary=True, scorer=CALLS),
+        ),
+    ),
 }
 """By name and version: what computes it, and its metrics."""
