@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gate.verbs.admit import admit
     from gate.verbs.check import check
     from gate.verbs.diff import diff
+    from gate.verbs.evaluate import evaluate
     from gate.verbs.fix import fix
     from gate.verbs.plan import plan
     from gate.verbs.release import export
@@ -37,6 +38,7 @@ __all__ = [
     "admit",
     "check",
     "diff",
+    "evaluate",
     "export",
     "fix",
     "open_snapshot",
@@ -49,6 +51,7 @@ _LAZY = {
     "admit": "gate.verbs.admit",
     "check": "gate.verbs.check",
     "diff": "gate.verbs.diff",
+    "evaluate": "gate.verbs.evaluate",
     "export": "gate.verbs.release",
     "fix": "gate.verbs.fix",
     "open_snapshot": "gate.verbs.snapshot",

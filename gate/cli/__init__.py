@@ -23,6 +23,7 @@ COMMANDS = {
     "check": ("gate.cli.check", "Judge a dataset: a verdict, the rows behind it, and what to do about them."),
     "diff": ("gate.cli.diff", "Compare two datasets: rows added, removed, changed or moved, and every figure."),
     "erase": ("gate.cli.erase", "Remove what examples say from the store, and leave a signed tombstone."),
+    "eval": ("gate.cli.eval", "Score models on suites, item by item, and sign what came out."),
     "export": ("gate.cli.export", "Release a candidate: adapter, merged, GGUF or ONNX, compared and signed."),
     "fix": ("gate.cli.fix", "Write a dataset anew without what can be mended safely."),
     "init": ("gate.cli.init", "Set a repository of data up: settings, workflows, a pre-commit hook."),

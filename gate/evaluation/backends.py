@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from gate.errors import GateError, InputError, MissingDependency, UsageError
+from gate.evaluation.conversations import with_conversations
 from gate.evaluation.loading import load_subject, served_from
 from gate.evaluation.quiet import quietly
 from gate.evaluation.settings import Settings
@@ -59,6 +60,7 @@ def opened(subject: Subject, settings: Settings) -> Iterator[Backend]:
         raise MissingDependency("scoring needs lm-eval, which is not installed", remedy="pip install 'llm-gate[eval]'")
     with quietly():
         backend = _in_process(subject, settings) if settings.backend == "hf" else _of_lm_eval(subject, settings)
+    with_conversations(backend.lm)
     try:
         yield backend
     finally:

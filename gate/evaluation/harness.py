@@ -27,6 +27,7 @@ from gate.evaluation.sampled import items_of
 from gate.evaluation.settings import Settings
 from gate.evaluation.subject import Subject
 from gate.evaluation.task import Suite, Task
+from gate.evaluation.task_data import digest_of, placed
 from gate.provenance.statements import TaskScores
 
 OnTask = Callable[[str, int, int], None]
@@ -202,39 +203,24 @@ def score_task(
 
 @contextmanager
 def _data(task: Task) -> Iterator[dict[str, Any]]:
-    """lm-eval's configuration of a task, with its data files under names that hold their digest, in a folder of their
-    own with the copies that `datasets` makes: nothing of them stays."""
-    config: dict[str, Any] = copy.deepcopy(dict(task.config))
-    given = dict(config.get("dataset_kwargs") or {})
-    files = given.get("data_files")
-    if config.get("dataset_path") != "json" or not files:
-        yield config
+    """lm-eval's configuration of a task, with its items in files that are named by their digest, in a folder of their
+    own with the copies that `datasets` makes: nothing of them stays.
+
+    Raises:
+        UsageError: there are no items, or they are not those that the task's digest binds.
+    """
+    data = task.document.data
+    if data is None:
+        yield copy.deepcopy(dict(task.config))
         return
-    known = {each for each in (task.document.data, task.document.shots_data) if each is not None}
+    if not task.documents:
+        raise UsageError("it has no items", where=task.name, remedy="an empty task measures nothing")
+    if digest_of(task.documents) != data:
+        raise UsageError("its items are not those of its digest", where=task.name, remedy="read the suite again")
     with tempfile.TemporaryDirectory(prefix="gate-eval-") as folder:
-        named = {"train": files} if isinstance(files, str | list) else dict(files)
-        for split, each in named.items():
-            paths = [each] if isinstance(each, str) else list(each)
-            named[split] = [str(_copied(task, Path(path), Path(folder), known)) for path in paths]
-        config["dataset_kwargs"] = given | {"data_files": named, "cache_dir": str(Path(folder) / "cache")}
+        config = copy.deepcopy(dict(placed(task, Path(folder)).config))
+        config["dataset_kwargs"] = config["dataset_kwargs"] | {"cache_dir": str(Path(folder) / "cache")}
         yield config
-
-
-def _copied(task: Task, path: Path, folder: Path, known: set[str]) -> Path:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UsageError(
-            f"its data cannot be read ({(error.strerror or 'refused').lower()})", where=f"{task.name}: {path}"
-        ) from None
-    digest = hashlib.sha256(content).hexdigest()
-    if known and digest not in known:
-        raise UsageError("its data changed since the suite was read", where=f"{task.name}: {path}", remedy="again")
-    if not content.strip():
-        raise UsageError("its data has no items", where=f"{task.name}: {path}", remedy="an empty task measures nothing")
-    target = folder / f"{digest}.jsonl"
-    target.write_bytes(content)
-    return target
 
 
 _SHOTS_FROM = ("fewshot_split", "training_split", "validation_split")

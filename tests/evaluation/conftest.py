@@ -84,11 +84,10 @@ def scored(
     approved: Approved,  # noqa: F811
     trained_run: str,
     tiny_base: Path,  # noqa: F811
-    tmp_path_factory: pytest.TempPathFactory,
 ) -> Scored:
     """The candidate and its base, scored on `small_suite` as `forgetting`."""
     store, ledger, trust = approved.store, Ledger(approved.store), approved.people.trust
-    suite = small_suite(tmp_path_factory.mktemp("suite"))
+    suite = small_suite()
     settings = Settings()
     candidate = find_subject(trained_run, store, ledger, trust=trust)
     base = base_of(candidate, ledger, trust, None, ())

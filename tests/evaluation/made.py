@@ -1,15 +1,13 @@
-"""What the tests of evaluation are made of: a small suite of additions, capitals and opposites, as files."""
+"""What the tests of evaluation are made of: a small suite of additions, capitals and texts."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from examples import tiny_base as maker
 from gate.evaluation.task import Scorer, Suite, Task
+from gate.evaluation.task_data import SHOTS, SPLIT, digest_of
 from gate.evaluation.task_document import Metric, SuiteName, TaskDocument
 
 EXACT = Metric(name="exact_match", binary=True, scorer="lm_eval")
@@ -38,39 +36,27 @@ ROLL: dict[str, Any] = {
 }
 
 
-def write_jsonl(path: Path, rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows as a file; returns its digest."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def task_of(
-    folder: Path,
     name: str,
     rows: Sequence[Mapping[str, Any]],
     config: Mapping[str, Any],
     *metrics: Metric,
-    suite: SuiteName = "regression",
+    suite: SuiteName = "forgetting",
     scorers: tuple[Scorer, ...] = (),
     shots: Sequence[Mapping[str, Any]] = (),
     chance: float | None = None,
 ) -> Task:
-    """A task of rows, whose JSONL lies in a folder."""
-    files = {"test": str(folder / f"{name}.jsonl")}
-    data = write_jsonl(folder / f"{name}.jsonl", rows)
-    whole = {"task": name, "dataset_path": "json", "test_split": "test"} | dict(config)
-    shots_data = None
+    """A task of rows."""
+    whole: dict[str, Any] = {"task": name, "dataset_path": "json", "test_split": SPLIT} | dict(config)
     if shots:
-        files["train"] = str(folder / f"{name}-shots.jsonl")
-        shots_data = write_jsonl(folder / f"{name}-shots.jsonl", shots)
-        whole["fewshot_split"] = "train"
+        whole["fewshot_split"] = SHOTS
     document = TaskDocument(
-        task=name, suite=suite, about=f"Questions of {name}.", source="suite", config=whole, data=data,
-        shots_data=shots_data, metrics=list(metrics), primary=metrics[0].name, chance=chance,
+        task=name, suite=suite, about=f"Questions of {name}.", source="suite", config=whole, data=digest_of(rows),
+        shots_data=digest_of(shots) if shots else None, metrics=list(metrics), primary=metrics[0].name, chance=chance,
     )  # fmt: skip
-    here = whole | {"dataset_kwargs": {"data_files": files}}
-    return Task(document, here, tuple(rows), scorers, cluster="cluster", slice="kind")
+    return Task(
+        document, whole, tuple(rows), scorers=scorers, cluster="cluster", slice="kind", shot_documents=tuple(shots)
+    )
 
 
 def additions(count: int = 60) -> list[dict[str, Any]]:
@@ -116,7 +102,7 @@ def texts() -> list[dict[str, Any]]:
     ]
 
 
-def small_suite(folder: Path, name: SuiteName = "forgetting") -> Suite:
+def small_suite(name: SuiteName = "forgetting") -> Suite:
     """120 items in three tasks: 60 to generate, 32 to choose, 28 texts."""
     shots = [
         {"question": f"What is {a} plus {a}?", "answer": str(a + a), "kind": "", "cluster": ""} for a in (1, 3, 5, 7, 9)
@@ -125,8 +111,8 @@ def small_suite(folder: Path, name: SuiteName = "forgetting") -> Suite:
         name,
         "Additions, capitals and texts.",
         (
-            task_of(folder, "additions", additions(), GENERATE, EXACT, suite=name, shots=shots),
-            task_of(folder, "capitals", capitals(), CHOOSE, ACC, suite=name, chance=0.25),
-            task_of(folder, "texts", texts(), ROLL, BITS, suite=name),
+            task_of("additions", additions(), GENERATE, EXACT, suite=name, shots=shots),
+            task_of("capitals", capitals(), CHOOSE, ACC, suite=name, chance=0.25),
+            task_of("texts", texts(), ROLL, BITS, suite=name),
         ),
     )
