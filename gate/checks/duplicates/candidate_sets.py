@@ -84,29 +84,34 @@ def candidate_sets(
             yield compared_text(Frames(corpus.examples(some, _COLUMNS), corpus.malformed.clear()), key)
 
     read = sets_of_texts(fetch, size, threads)
+    before = memo.get()
     seen: list[pl.DataFrame] = []
-    changed = False
+    changed = before is None
 
-    def remember(ids: pl.Series, found: Sets) -> None:
-        room = REMEMBERED - sum(int(one["shingles"].bin.size().sum()) // 8 for one in seen)
-        seen.append(_kept(ids, found, room))
+    def remember(packed: pl.DataFrame) -> None:
+        seen.append(packed)
         if changed:
             memo.put(pl.concat(seen))
+
+    def room() -> int:
+        return REMEMBERED - sum(int(one["shingles"].bin.size().sum()) // 8 for one in seen)
 
     def sets(rows: Rows) -> Sets:
         nonlocal changed
         positions = rows if of is None else of[rows]
         ids = corpus.rows["id"].gather(positions)
-        kept = memo.get()
-        if kept is None:
-            changed = True
+        if before is None:
             found = read(positions)
+            remember(_kept(ids, found, room()))
+            return found
+        known = before.filter(pl.col("id").is_in(ids.implode()))
+        place = _places(ids, known["id"])
+        found = _merged(place, _known(known["shingles"]), read(positions[place < 0]))
+        if (place >= 0).all():
+            remember(known)
         else:
-            known = kept.filter(pl.col("id").is_in(ids.implode()))
-            place = _places(ids, known["id"])
-            changed |= bool((place < 0).any())
-            found = _merged(place, _known(known["shingles"]), read(positions[place < 0]))
-        remember(ids, found)
+            changed = True
+            remember(_kept(ids, found, room()))
         return found
 
     return sets
@@ -121,12 +126,23 @@ def _places(ids: pl.Series, known: pl.Series) -> NDArray[np.int64]:
 
 def _merged(place: NDArray[np.int64], known: Sets, new: Sets) -> Sets:
     """The sets of rows that are at a place among the known ones or, in their order, new."""
-    columns, sizes = (np.concatenate(both) for both in zip(known, new, strict=True))
-    number = np.where(place >= 0, place, known[1].size + np.cumsum(place < 0) - 1)
-    starts = (np.cumsum(sizes) - sizes)[number]
-    own: Offsets = sizes[number]
-    shift = np.repeat(starts - (np.cumsum(own) - own), own)
-    return columns[np.arange(shift.size) + shift], own
+    own: Offsets = np.empty(place.size, dtype=np.int64)
+    own[place >= 0], own[place < 0] = known[1][place[place >= 0]], new[1]
+    ends = np.concatenate(([0], np.cumsum(own)))
+    together = np.empty(int(ends[-1]), dtype=np.int64)
+    for rows, (columns, sizes), at in (
+        (np.flatnonzero(place >= 0), known, place[place >= 0]),
+        (np.flatnonzero(place < 0), new, np.arange(new[1].size)),
+    ):
+        starts = np.cumsum(sizes) - sizes
+        # Some at a time: the places of shingles take more room than they do.
+        parts = np.searchsorted(np.cumsum(own[rows]), np.arange(0, int(own[rows].sum()), _COPIED)).tolist()
+        for start, end in pairwise([*parts, rows.size]):
+            some = own[rows[start:end]]
+            inside = np.arange(int(some.sum())) - np.repeat(np.cumsum(some) - some, some)
+            target = inside + np.repeat(ends[rows[start:end]], some)
+            together[target] = columns[inside + np.repeat(starts[at[start:end]], some)]
+    return together, own
 
 
 def _kept(ids: pl.Series, found: Sets, most: int) -> pl.DataFrame:

@@ -71,3 +71,20 @@ def test_what_is_kept_of_several_parts_holds_all_of_them_up_to_its_limit(monkeyp
     assert np.array_equal(again, columns[:75])
     assert lengths.tolist() == [20, 5, 50]
     assert candidate_sets._kept(ids, (columns, sizes), 3).height == 0
+
+
+def test_known_and_new_sets_are_put_together_row_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(candidate_sets, "_COPIED", 3)
+    draw = np.random.default_rng(0)
+    sizes = draw.integers(1, 9, 40)
+    sets = [draw.integers(0, 1000, size) for size in sizes]
+    place = np.full(40, -1)
+    known = draw.permutation(40)[:15]
+    place[known] = np.arange(15)
+
+    def packed(rows: list[int]) -> Sets:
+        return np.concatenate([sets[row] for row in rows]), sizes[rows]
+
+    columns, own = candidate_sets._merged(place, packed(known.tolist()), packed(np.flatnonzero(place < 0).tolist()))
+    assert np.array_equal(columns, np.concatenate(sets))
+    assert np.array_equal(own, sizes)
