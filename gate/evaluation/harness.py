@@ -19,6 +19,7 @@ import polars as pl
 
 from gate.errors import UsageError
 from gate.evaluation.backends import Backend, NotScored, opened
+from gate.evaluation.memorization_kept import kept_items
 from gate.evaluation.quiet import quietly
 from gate.evaluation.record import Ran, document_bytes
 from gate.evaluation.results import key_of, means
@@ -160,6 +161,9 @@ def score_task(
     from lm_eval import simple_evaluate
     from lm_eval.tasks import TaskManager
 
+    # A text that was trained on bare is put bare: a task made of training rows may say so.
+    said = (task.document.config.get("metadata") or {}).get("gate") or {}
+    chat = backend.chat and said.get("chat_template", True)
     with quietly(on_progress), _data(task) as config:
         _set_shots(task, config, settings)
         try:
@@ -176,8 +180,8 @@ def score_task(
                 limit=None,
                 use_cache=None,
                 cache_requests=False,
-                apply_chat_template=backend.chat,
-                fewshot_as_multiturn=backend.chat,
+                apply_chat_template=chat,
+                fewshot_as_multiturn=chat,
                 system_instruction=settings.system,
                 random_seed=settings.seed,
                 numpy_random_seed=settings.seed,
@@ -198,6 +202,8 @@ def score_task(
             )
         (samples,) = found["samples"].values()
         items = items_of(task, built, samples)
+        if task.document.source == "training":
+            items = kept_items(items)
         return items, tuple(_notes(task, built, backend, samples, items))
 
 

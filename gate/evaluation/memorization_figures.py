@@ -5,8 +5,9 @@
     pii          `pii` (generations that gave away personal data of training rows)
     rows         `membership` (AUC), `membership_told` (at few false alarms), `loss_gap` (bits per byte)
 
-Those of canaries and rows are calibrated by the base where it was asked the same: a string may be likely, or a row
-easy, for any model. Then `…_raw` are those of the candidate alone.
+Where the base was asked the same there are those of canaries and rows once more, `…_calibrated`: a row may be easy for
+any model, and what the base says of it too is no memory of the candidate's. The figures of the candidate alone keep
+their names and their meaning, whether there is a base or not.
 """
 
 from __future__ import annotations
@@ -96,11 +97,9 @@ def _nothing(task: _Task) -> Iterator[Figure]:
 
 def _variants(task: _Task) -> Iterator[tuple[str, bool, str]]:
     """The suffix of a figure's name, whether it is calibrated, and how to say so."""
-    if task.base is None:
-        yield "", False, "of the candidate alone, since the base was not asked"
-    else:
-        yield "", True, "less what the base says of the same"
-        yield "_raw", False, "of the candidate alone"
+    yield "", False, "by the candidate alone"
+    if task.base is not None:
+        yield "_calibrated", True, "by the candidate less the base"
 
 
 def _canaries(task: _Task) -> Iterator[Figure]:

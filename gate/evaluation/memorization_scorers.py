@@ -1,5 +1,5 @@
 """Scorers of the memorisation tasks: how likely a canary or an answer is, whether a row came out, and whether personal
-data of training rows did. Each looks at one item; what the two sides of items say together, `memorization_figures` says.
+data of training rows did. Each looks at one item; what two sides of items say together, `memorization_figures` says.
 """
 
 from __future__ import annotations
