@@ -22,6 +22,9 @@ from gate.training.template import TemplateError
 Document = dict[str, Any]  # an item: any JSON object
 Form = Literal["generate", "json", "calls", "preference", "good", "bad", "text"]
 
+LeftOut = Mapping[tuple[str, str], int]
+"""Rows that gave no item, by kind and reason."""
+
 COLUMNS = ("id", "kind", "messages", "chosen", "rejected", "label", "text", "tools", "meta")
 
 
@@ -39,8 +42,8 @@ class Made:
         return f"{self.document.get(MESSAGES)}\0{self.document.get(TOOLS)}"
 
 
-def made_of(snapshot: Snapshot, split: Split, only: Iterable[str] | None = None) -> tuple[list[Made], dict[str, int]]:
-    """The items of a split, sorted by content id, each content once; and how many rows gave none, by reason.
+def made_of(snapshot: Snapshot, split: Split, only: Iterable[str] | None = None) -> tuple[list[Made], LeftOut]:
+    """The items of a split, sorted by content id, each content once; and how many rows gave none, by kind and reason.
 
     Args:
         only: content ids; all, where it is not said.
@@ -50,7 +53,7 @@ def made_of(snapshot: Snapshot, split: Split, only: Iterable[str] | None = None)
     """
     wanted = None if only is None else set(only)
     found: dict[str, Made] = {}
-    left_out: dict[str, int] = {}
+    left_out: dict[tuple[str, str], int] = {}
     seen: set[str] = set()
     for part in snapshot.examples(split, COLUMNS):
         rows = part if wanted is None else part.filter(pl.col("id").is_in(list(wanted)))
@@ -61,7 +64,8 @@ def made_of(snapshot: Snapshot, split: Split, only: Iterable[str] | None = None)
             try:
                 found[row["id"]] = _made(row)
             except _Unfit as reason:
-                left_out[str(reason)] = left_out.get(str(reason), 0) + 1
+                key = (row["kind"], str(reason))
+                left_out[key] = left_out.get(key, 0) + 1
     return [found[key] for key in sorted(found)], left_out
 
 
@@ -146,9 +150,7 @@ def told_apart(made: Sequence[Made]) -> list[Made]:
         if other is None or other.document["target"] == one.document["target"]:
             continue
         document = {key: value for key, value in one.document.items() if key != "target"}
-        pairs.append(
-            Made("preference", document | choice(asked, one.document["target"], other.document["target"])),
-        )
+        pairs.append(Made("good", document | choice(asked, one.document["target"], other.document["target"])))
     return pairs
 
 

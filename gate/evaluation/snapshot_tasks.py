@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gate.errors import UsageError
 from gate.evaluation.bits import NAME as BITS
 from gate.evaluation.conversations import conversation
 from gate.evaluation.scorers import scorers
-from gate.evaluation.snapshot_items import Document, Form, Made, drawn_ids, made_of, told_apart, with_meta
+from gate.evaluation.snapshot_items import Document, Form, LeftOut, Made, drawn_ids, made_of, told_apart, with_meta
 from gate.evaluation.snapshot_rules import JsonForm, SnapshotTaskRules
 from gate.evaluation.task import Suite, Task, merged
 from gate.evaluation.task_data import SHOTS, SPLIT, digest_of
@@ -45,7 +45,7 @@ class _Of:
     snapshot: Snapshot
     rules: SnapshotTaskRules
     suffix: str
-    left_out: Mapping[str, int]
+    left_out: LeftOut
 
     def name(self, task: str) -> str:
         return f"snapshot-{task}{self.suffix}"
@@ -65,7 +65,7 @@ def snapshot_suite(snapshot: Snapshot, *, rules: SnapshotTaskRules, suffix: str 
     made, left_out = made_of(snapshot, "test")
     name = snapshot.admission.name
     if not made:
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in left_out.items())
+        reasons = ", ".join(f"{count:,} with {reason}" for (_, reason), count in left_out.items())
         what = f"nothing in its test split can be asked ({reasons})" if left_out else "it has no test split"
         raise UsageError(
             what, where=f"{name} {snapshot.id[:12]}", remedy="what is not measured cannot pass: give it one"
@@ -101,6 +101,8 @@ def _chat(of: _Of, made: Sequence[Made]) -> Iterable[Task]:
         form for form, part in parts.items() if part and (len(part) >= rules[form].at_least or len(part) == len(chat))
     ]
     # Too few for a task of their own: JSON is text like any other then; a call of a tool is none.
+    if parts["calls"] and "calls" not in apart:
+        of = replace(of, left_out={**of.left_out, ("chat", "a call of a tool"): len(parts["calls"])})
     plain = [each for each in chat if each.form not in ("calls", *apart)]
     tokens = of.rules.generate.tokens
     for form, part, named, primary in (
@@ -208,7 +210,8 @@ def _task(
         **({"fewshot_split": SHOTS, "fewshot_config": {"sampler": "first_n"}} if shots else {}),
         **config,
     }
-    reasons = ", ".join(f"{count:,} with {reason}" for reason, count in of.left_out.items())
+    kind_of = _KINDS[made[0].form]
+    reasons = ", ".join(f"{count:,} with {reason}" for (kind, reason), count in of.left_out.items() if kind == kind_of)
     said = f"{about}; test split of {of.snapshot.admission.name}" + (f" without {reasons}" if reasons else "") + "."
     document = TaskDocument(
         task=whole["task"],
