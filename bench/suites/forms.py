@@ -44,21 +44,21 @@ def _literal(text: str) -> str:
 
 
 def instructions(draw: random.Random) -> list[Record]:
-    """Eleven kinds of ten."""
+    """Eleven kinds, twelve of each."""
     kinds: tuple[Callable[[random.Random, int], Made], ...] = (
         _only_word, _repeated, _nth_word, _backwards, _sorted, _replaced, _capital_word, _condition, _initials,
         _left_out, _joined,
     )  # fmt: skip
-    return _numbered("instructions", [kind(draw, at) for kind in kinds for at in range(10)])
+    return _numbered("instructions", [kind(draw, at) for kind in kinds for at in range(12)])
 
 
 def formats(draw: random.Random) -> list[Record]:
-    """Fourteen kinds of eight."""
+    """Fourteen kinds, ten of each."""
     kinds: tuple[Callable[[random.Random, int], Made], ...] = (
         _object, _array, _bullets, _numbers, _iso_date, _thousands, _separated, _brackets, _word_count, _capitals,
         _small, _last_word, _quotes, _clock,
     )  # fmt: skip
-    return _numbered("formats", [kind(draw, at) for kind in kinds for at in range(8)])
+    return _numbered("formats", [kind(draw, at) for kind in kinds for at in range(10)])
 
 
 def _numbered(task: str, made: list[Made]) -> list[Record]:

@@ -8,11 +8,13 @@ from bench.suites.items import Question, facts, near, others, turns
 
 MONITORED: list[str] = facts("words")["monitored_elements"]
 """Symbols that the retention monitor asks for."""
+ASKED = 60
+"""Elements for each kind of question."""
 
 
 def capitals(draw: random.Random) -> list[Question]:
-    """Every country's capital, and of every third capital its country. Wrong ones lie on the same continent for half
-    of the questions, anywhere for the others."""
+    """Every country's capital, and every capital's country. Wrong ones lie on the same continent for half
+    of the capitals, and for all countries."""
     table: dict[str, dict[str, str]] = facts("countries")
     where = {country: continent for continent, some in table.items() for country in some}
     capital = {country: city for some in table.values() for country, city in some.items()}
@@ -22,7 +24,7 @@ def capitals(draw: random.Random) -> list[Question]:
         wrong = others((capital[each] for each in near_by), [capital[country]], draw)
         text = f"What is the capital of {country}?"
         questions.append(Question("capital", country, text, capital[country], wrong))
-    for country in draw.sample(list(capital), len(capital) // 3):
+    for country in capital:
         near_by = [each for each in capital if where[each] == where[country]]
         text = f"Which country has the capital {capital[country]}?"
         questions.append(Question("country", country, text, country, others(near_by, [country], draw)))
@@ -42,23 +44,23 @@ def element_questions(draw: random.Random) -> list[Question]:
     asked = [(symbol, name) for symbol, name in table[:96] if symbol not in MONITORED]
     draw.shuffle(asked)
     questions = []
-    for symbol, name in asked[:34]:
+    for symbol, name in asked[:ASKED]:
         alike = [each for each, _ in table if each[0] == symbol[0]]
         wrong = others(alike if len(alike) > 3 else [each for each, _ in table], [symbol], draw)
         text = f"Which chemical symbol stands for {name}?"
         questions.append(Question("symbol", name, text, symbol, wrong))
-    for symbol, name in asked[34:68]:
+    for symbol, name in asked[-ASKED:]:
         alike = [each for each in names if each[0] == name[0]]
         wrong = others(alike if len(alike) > 3 else names, [name], draw)
         text = f"Which element has the chemical symbol {symbol}?"
         questions.append(Question("name", name, text, name, wrong))
     numbers = list(range(1, 93))
     draw.shuffle(numbers)
-    for number in sorted(numbers[:34]):
+    for number in sorted(numbers[:ASKED]):
         wrong = others(names[max(0, number - 12) : number + 12], [names[number - 1]], draw)
         text = f"Which element has the atomic number {number}?"
         questions.append(Question("number", names[number - 1], text, names[number - 1], wrong))
-    for number, rank in zip(sorted(numbers[34:68]), turns(draw, 34), strict=True):
+    for number, rank in zip(sorted(numbers[-ASKED:]), turns(draw, ASKED), strict=True):
         name = names[number - 1]
         wrong_numbers = near(number, rank, range(1, 9), draw, least=1)
         text = f"What is the atomic number of {name}?"
@@ -67,33 +69,30 @@ def element_questions(draw: random.Random) -> list[Question]:
 
 
 def antonyms(draw: random.Random) -> list[Question]:
-    """The second word of every pair, and of every fourth pair the first."""
+    """Every pair both ways."""
     questions = []
     for part, fields in facts("antonyms").items():
         pairs = [(field, *pair.split()) for field, some in fields.items() for pair in some]
-        for at, (field, word, opposite) in enumerate(pairs):
+        for field, word, opposite in pairs:
             wrong = others((last for other, _, last in pairs if other != field), [word], draw)
             text = f"What is the opposite of {word}?"
             questions.append(Question(part, f"{word}-{opposite}", text, opposite, wrong))
-            if at % 4 == 3:
-                wrong = others((first for other, first, _ in pairs if other != field), [opposite], draw)
-                text = f"What is the opposite of {opposite}?"
-                questions.append(Question(part, f"{word}-{opposite}", text, word, wrong))
+            wrong = others((first for other, first, _ in pairs if other != field), [opposite], draw)
+            text = f"What is the opposite of {opposite}?"
+            questions.append(Question(part, f"{word}-{opposite}", text, word, wrong))
     return questions
 
 
 def translations(draw: random.Random) -> list[Question]:
-    """Each word in each language, from English or into it by turns. What is wrong is another word of the table."""
+    """Each word in each language, from English and into it. What is wrong is another word of the table."""
     table = facts("translations")
     words: dict[str, list[str]] = table["words"]
     questions = []
-    for row, (english, foreign) in enumerate(words.items()):
+    for english, foreign in words.items():
         for column, (language, word) in enumerate(zip(table["languages"], foreign, strict=True)):
-            if (row + column) % 2:
-                wrong = others((each[column] for each in words.values()), [word], draw)
-                text = f'Which {language} word means "{english}"?'
-                questions.append(Question(language, english, text, word, wrong))
-            else:
-                text = f'What does the {language} word "{word}" mean in English?'
-                questions.append(Question(language, english, text, english, others(words, [english], draw)))
+            wrong = others((each[column] for each in words.values()), [word], draw)
+            text = f'Which {language} word means "{english}"?'
+            questions.append(Question(language, english, text, word, wrong))
+            text = f'What does the {language} word "{word}" mean in English?'
+            questions.append(Question(language, english, text, english, others(words, [english], draw)))
     return questions

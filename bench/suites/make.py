@@ -1,7 +1,7 @@
 """Writes the shipped suites' generated items: `python -m bench.suites.make` in the root of a checkout.
 
 The items follow from this folder's code and tables alone, and come out byte for byte the same each time; a test
-compares. What was written by hand (paragraphs, requests, stereotype pairs) stands in `rules/suites` only. Whoever
+compares. What was written by hand (paragraphs, requests, beginnings) stands in `rules/suites` only. Whoever
 changes an item says so in the changelog: results of before and after are not comparable, and gate compares none.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from bench.suites import forms, knowledge, numbers, reasoning
+from bench.suites import forms, guarded, knowledge, numbers, reasoning
 from bench.suites.items import SUITES, Maker, Record, numbered, write
 
 SEED = 20
@@ -35,6 +35,8 @@ def records() -> dict[str, list[Record]]:
     }
     made["forgetting/instructions.jsonl"] = forms.instructions(_draw("instructions"))
     made["forgetting/formats.jsonl"] = forms.formats(_draw("formats"))
+    made["safety/stereotypes.jsonl"] = guarded.stereotypes()
+    made["safety/injection.jsonl"] = guarded.planted(_draw("injection"))
     return made
 
 

@@ -26,16 +26,16 @@ def arithmetic(draw: random.Random) -> list[Question]:
     chains = [(a, b, c) for a in range(6, 16) for b in range(3, 10) for c in range(2, 9)]
     shares = [(share, whole) for share in (10, 20, 25, 50, 75) for whole in range(40, 401, 20)]
     made: list[tuple[str, str, str, int]] = []
-    made += [("sum", _pair(a, b), f"What is {a} plus {b}?", a + b) for a, b in draw.sample(sums, 100)]
-    made += [("difference", f"{a}-{b}", f"What is {a} minus {b}?", a - b) for a, b in draw.sample(differences, 20)]
-    made += [("product", _pair(a, b), f"What is {a} times {b}?", a * b) for a, b in draw.sample(products, 20)]
-    made += [("quotient", f"{a}/{b}", f"What is {a} divided by {b}?", a // b) for a, b in draw.sample(quotients, 16)]
+    made += [("sum", _pair(a, b), f"What is {a} plus {b}?", a + b) for a, b in draw.sample(sums, 120)]
+    made += [("difference", f"{a}-{b}", f"What is {a} minus {b}?", a - b) for a, b in draw.sample(differences, 28)]
+    made += [("product", _pair(a, b), f"What is {a} times {b}?", a * b) for a, b in draw.sample(products, 28)]
+    made += [("quotient", f"{a}/{b}", f"What is {a} divided by {b}?", a // b) for a, b in draw.sample(quotients, 24)]
     made += [
-        ("chain", f"{a}+{b}-{c}", f"What is {a} plus {b} minus {c}?", a + b - c) for a, b, c in draw.sample(chains, 16)
+        ("chain", f"{a}+{b}-{c}", f"What is {a} plus {b} minus {c}?", a + b - c) for a, b, c in draw.sample(chains, 24)
     ]
     made += [
         ("share", f"{share}% of {whole}", f"How much is {share} percent of {whole}?", share * whole // 100)
-        for share, whole in draw.sample(shares, 16)
+        for share, whole in draw.sample(shares, 24)
     ]
     ranks = turns(draw, len(made))
     return [_asked(*each, rank, draw) for each, rank in zip(made, ranks, strict=True)]
@@ -55,7 +55,7 @@ def calendar(draw: random.Random) -> list[Question]:
 
 def _weekdays(draw: random.Random) -> list[Question]:
     made = []
-    for at, days in draw.sample([(at, days) for at in range(7) for days in range(2, 20) if days % 7], 36):
+    for at, days in draw.sample([(at, days) for at in range(7) for days in range(2, 20) if days % 7], 60):
         ahead = len(made) % 2 == 0
         right = DAYS[(at + days) % 7] if ahead else DAYS[(at - days) % 7]
         text = (
@@ -70,7 +70,7 @@ def _weekdays(draw: random.Random) -> list[Question]:
 
 def _months(draw: random.Random) -> list[Question]:
     made = []
-    for at, count in draw.sample([(at, count) for at in range(12) for count in range(2, 12)], 20):
+    for at, count in draw.sample([(at, count) for at in range(12) for count in range(2, 12)], 36):
         right = MONTHS[(at + count) % 12]
         text = f"Which month comes {count} months after {MONTHS[at]}?"
         made.append(Question("month", f"month {len(made)}", text, right, others(MONTHS, [right], draw)))
@@ -88,7 +88,7 @@ def _lengths(draw: random.Random) -> list[Question]:
             for month in range(1, 13)
             if (date(year + month // 12, month % 12 + 1, 1) - date(year, month, 1)).days == int(length)
         ]
-        for year, month in draw.sample(cases, 5):
+        for year, month in draw.sample(cases, 9):
             text = f"How many days are there in {MONTHS[month - 1]} {year}?"
             made.append(Question("length", f"length {len(made)}", text, length, others(lengths, [length], draw)))
     return made
@@ -97,7 +97,7 @@ def _lengths(draw: random.Random) -> list[Question]:
 def _leap_years(draw: random.Random) -> list[Question]:
     """Right ones are leap years; wrong ones are not, 1900 and its like among them."""
     made = []
-    leap = draw.sample([year for year in range(1880, 2101) if isleap(year)], 16)
+    leap = draw.sample([year for year in range(1880, 2101) if isleap(year)], 20)
     for right in leap:
         around = [year for year in range(right - 10, right + 11) if not isleap(year)]
         century = [year for year in (1700, 1800, 1900, 2100, 2200) if abs(year - right) < 60]
@@ -122,7 +122,7 @@ def _drawn(draw: random.Random) -> date:
 def _dates(draw: random.Random) -> list[Question]:
     """The end of a month lies between, and wrong ones are off by a few days."""
     made = []
-    for rank in turns(draw, 20):
+    for rank in turns(draw, 32):
         start = _drawn(draw).replace(day=draw.randrange(20, 29))
         days = draw.randrange(9, 25)
         right = start + timedelta(days)
@@ -135,7 +135,7 @@ def _dates(draw: random.Random) -> list[Question]:
 
 def _spans(draw: random.Random) -> list[Question]:
     made = []
-    for rank in turns(draw, 18):
+    for rank in turns(draw, 28):
         start, days = _drawn(draw), draw.randrange(20, 60)
         text = f"How many days after {written(start)} is {written(start + timedelta(days))}?"
         made.append(_asked("span", f"span {len(made)}", text, days, rank, draw))
@@ -144,7 +144,7 @@ def _spans(draw: random.Random) -> list[Question]:
 
 def _days_of_dates(draw: random.Random) -> list[Question]:
     made = []
-    for _ in range(20):
+    for _ in range(32):
         start, days = _drawn(draw), draw.choice([days for days in range(3, 30) if days % 7])
         later = start + timedelta(days)
         text = f"{written(start)} is a {DAYS[start.weekday()]}. Which weekday is {written(later)}?"
@@ -163,21 +163,21 @@ def sequences(draw: random.Random) -> list[Question]:
         made.setdefault(shown, (group, terms[-1]))
         return sum(each == group for each, _ in made.values()) < count
 
-    while add("equal steps up", _steps(draw.randrange(1, 40), [draw.randrange(3, 14)], 6), 20):
+    while add("equal steps up", _steps(draw.randrange(1, 40), [draw.randrange(3, 14)], 6), 35):
         pass
-    while add("equal steps down", _steps(draw.randrange(70, 150), [-draw.randrange(2, 12)], 6), 18):
+    while add("equal steps down", _steps(draw.randrange(70, 150), [-draw.randrange(2, 12)], 6), 31):
         pass
-    while add("two steps by turns", _steps(draw.randrange(1, 30), draw.sample(range(1, 10), 2), 7), 20):
+    while add("two steps by turns", _steps(draw.randrange(1, 30), draw.sample(range(1, 10), 2), 7), 35):
         pass
-    while add("up and down", _steps(draw.randrange(20, 60), [draw.randrange(5, 12), -draw.randrange(1, 5)], 7), 16):
+    while add("up and down", _steps(draw.randrange(20, 60), [draw.randrange(5, 12), -draw.randrange(1, 5)], 7), 28):
         pass
-    while add("growing steps", _growing(draw.randrange(1, 20), draw.randrange(1, 5), draw.randrange(1, 4)), 18):
+    while add("growing steps", _growing(draw.randrange(1, 20), draw.randrange(1, 5), draw.randrange(1, 4)), 31):
         pass
-    while add("multiplied", _multiplied(draw.randrange(1, 12), draw.randrange(2, 5), 0), 16):
+    while add("multiplied", _multiplied(draw.randrange(1, 12), draw.randrange(2, 5), 0), 28):
         pass
-    while add("doubled and more", _multiplied(draw.randrange(1, 12), 2, draw.choice((-1, 1, 2, 3))), 14):
+    while add("doubled and more", _multiplied(draw.randrange(1, 12), 2, draw.choice((-1, 1, 2, 3))), 24):
         pass
-    while add("sum of the two before", _added(draw.randrange(1, 9), draw.randrange(2, 12)), 16):
+    while add("sum of the two before", _added(draw.randrange(1, 9), draw.randrange(2, 12)), 28):
         pass
     ranks = turns(draw, len(made))
     return [

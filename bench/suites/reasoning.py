@@ -24,7 +24,7 @@ def _three(pool: list[str] | tuple[str, ...], right: str) -> tuple[str, str, str
 
 
 def reasoning(draw: random.Random) -> list[Question]:
-    """Seven kinds, some twenty of each."""
+    """Seven kinds, thirty or more of each."""
     made = [*_orders(draw), *_turns(draw), *_swaps(draw), *_families(draw), *_stories(draw), *_ages(draw), *_pets(draw)]
     return [
         Question(each.group, f"{each.group} {at}", each.text, each.right, each.wrong) for at, each in enumerate(made)
@@ -34,7 +34,7 @@ def reasoning(draw: random.Random) -> list[Question]:
 def _orders(draw: random.Random) -> list[Question]:
     """Who is first, second or last of four, from three comparisons in any order."""
     made = []
-    for at in range(24):
+    for at in range(36):
         more, (most, least) = draw.choice(list(COMPARED.items()))
         people = draw.sample(NAMES, 4)
         said = [f"{a} is {more} than {b}." for a, b in pairwise(people)]
@@ -47,7 +47,7 @@ def _orders(draw: random.Random) -> list[Question]:
 
 def _turns(draw: random.Random) -> list[Question]:
     made = []
-    for _ in range(20):
+    for _ in range(34):
         name, course = draw.choice(NAMES), draw.randrange(4)
         moves = [draw.choice(("left", "right", "around")) for _ in range(draw.randrange(2, 5))]
         end = (course + sum({"left": 3, "right": 1, "around": 2}[move] for move in moves)) % 4
@@ -58,7 +58,7 @@ def _turns(draw: random.Random) -> list[Question]:
 
 def _swaps(draw: random.Random) -> list[Question]:
     made = []
-    for _ in range(20):
+    for _ in range(34):
         people, things = draw.sample(NAMES, 4), draw.sample(THINGS, 4)
         has = dict(zip(people, things, strict=True))
         said = ", ".join(f"{name} has a {thing}" for name, thing in has.items())
@@ -77,7 +77,7 @@ def _swaps(draw: random.Random) -> list[Question]:
 def _families(draw: random.Random) -> list[Question]:
     """A chain of parents; a grandparent, a great-grandparent or a grandchild is asked for."""
     made = []
-    for at in range(20):
+    for at in range(34):
         people = draw.sample(NAMES, 5)
         said = [f"{a} is a parent of {b}." for a, b in pairwise(people)]
         draw.shuffle(said)
@@ -95,7 +95,7 @@ def _families(draw: random.Random) -> list[Question]:
 
 def _stories(draw: random.Random) -> list[Question]:
     made = []
-    for rank in turns(draw, 20):
+    for rank in turns(draw, 36):
         name, things = draw.choice(NAMES), draw.choice(GOODS)
         start, more, lost = draw.randrange(12, 30), draw.randrange(3, 12), draw.randrange(2, 10)
         boxes, each = draw.randrange(3, 6), draw.randrange(4, 8)
@@ -112,7 +112,7 @@ def _stories(draw: random.Random) -> list[Question]:
 
 def _ages(draw: random.Random) -> list[Question]:
     made = []
-    for rank in turns(draw, 20):
+    for rank in turns(draw, 36):
         first, second = draw.sample(NAMES, 2)
         age, apart, later = draw.randrange(8, 40), draw.randrange(2, 7), draw.randrange(2, 9)
         sign, word = draw.choice(((1, "older"), (-1, "younger")))
@@ -128,7 +128,7 @@ def _ages(draw: random.Random) -> list[Question]:
 def _pets(draw: random.Random) -> list[Question]:
     """Each of four has another pet; clues are drawn until one way alone is left."""
     made = []
-    while len(made) < 18:
+    while len(made) < 30:
         people = draw.sample(NAMES, 4)
         truth = dict(zip(people, draw.sample(PETS, 4), strict=True))
         clues: list[tuple[str, str]] = []
