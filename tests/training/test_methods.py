@@ -49,8 +49,8 @@ def test_trained_saved_and_loaded_again_it_says_the_same_to_the_bit(
     frozen = {name for name, weight in model.named_parameters() if not weight.requires_grad}
     first = logits_of(model, inputs)
     with unchanged(model, frozen):
-        losses = train(model, run, inputs)
-    assert losses[-1] < losses[0]
+        losses = train(model, run, inputs, steps=20)  # a new prompt encoder's first steps may overshoot
+    assert losses[-1] < losses[0] - 0.5
     trained = logits_of(model, inputs)
     assert not torch.allclose(trained, first, atol=1e-3)
     save_candidate(model, tokenizer, run)
@@ -211,7 +211,8 @@ def test_accumulation_equals_the_large_batch(tiny_base: Path, tmp_path: Path) ->
     large, small = gradients((4,)), gradients((1, 1, 2))
     assert large.keys() == small.keys()
     for name in large:
-        assert float((large[name] - small[name]).abs().max()) <= 1e-6, name
+        worst, largest = float((large[name] - small[name]).abs().max()), float(large[name].abs().max())
+        assert worst <= 1e-4 * largest, f"{name}: rounding, in whatever order; a wrong weight would be off by a quarter"
 
 
 def test_recomputing_activations_changes_no_gradient(tiny_base: Path, tmp_path: Path) -> None:
@@ -325,7 +326,7 @@ def test_a_head_is_trained_and_comes_back(
     optimiser = torch.optim.AdamW(parameter_groups(model, run))
     model.train()
     losses = []
-    for _ in range(5):
+    for _ in range(15):
         loss = model(**inputs, labels=wanted).loss
         loss.backward()
         optimiser.step()
