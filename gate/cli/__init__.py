@@ -39,6 +39,7 @@ COMMANDS = {
     "snapshots": ("gate.cli.snapshots", "List, show, compare and export snapshots."),
     "sql": ("gate.cli.sql", "Ask the store in SQL: examples, findings, snapshots, statements are views."),
     "store": ("gate.cli.store", "Look after the store: list it, check it, clear it up, move it to another machine."),
+    "suites": ("gate.cli.suites", "List the suites that models are scored on, show one, check a team's own."),
     "trace": ("gate.cli.trace", "Tell an example's life: files, findings, snapshots, erasures."),
     "train": ("gate.cli.train", "Train a candidate on approved snapshots, and sign what it was made of."),
     "verify": ("gate.cli.verify", "Check every byte, signature, date and count that something rests on."),
