@@ -59,4 +59,7 @@ class TaskDocument(BaseModel):
         Raises:
             KeyError: it has no such metric.
         """
-        return next(each for each in self.metrics if each.name == name)
+        for each in self.metrics:
+            if each.name == name:
+                return each
+        raise KeyError(name)
