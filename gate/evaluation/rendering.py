@@ -10,6 +10,7 @@ import ast
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from gate.errors import PolicyError
@@ -132,22 +133,15 @@ def _wrong(key: str, wanted: str, where: str) -> PolicyError:
 
 
 def _template(template: str, document: Mapping[str, Any], key: str, where: str) -> str:
-    from jinja2 import StrictUndefined, TemplateError, UndefinedError
+    from jinja2 import TemplateError, UndefinedError
     from jinja2.exceptions import SecurityError
-    from jinja2.sandbox import SandboxedEnvironment
 
-    environment = _ENVIRONMENT.get("it")
-    if environment is None:
-        environment = SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
-        environment.filters["regex_replace"] = lambda text, pattern, by, count=0: re.sub(pattern, by, text, count=count)
-        _ENVIRONMENT["it"] = environment
     known = {name: Null(name) if value is None else value for name, value in document.items()}
     try:
-        return str(environment.from_string(template).render(**known))
+        return str(_compiled(template).render(**known))
     except NullField as error:
-        raise PolicyError(
-            f"`{error}` is missing ({key})", where=where, remedy="write it, or leave the item out"
-        ) from None
+        remedy = "write it, or leave the item out"
+        raise PolicyError(f"`{error}` is missing ({key})", where=where, remedy=remedy) from None
     except SecurityError:
         raise PolicyError(
             f"{key}: the template reaches for Python's insides", where=where, remedy="templates are for fields only"
@@ -160,4 +154,16 @@ def _template(template: str, document: Mapping[str, Any], key: str, where: str) 
         raise PolicyError(f"{key}: the template fails: {what}", where=where, remedy="mend the template") from None
 
 
-_ENVIRONMENT: dict[str, Any] = {}  # jinja2's, made once: it keeps the templates that it compiled
+@lru_cache(maxsize=256)  # one for each key of a task, and as many items
+def _compiled(template: str) -> Any:  # a jinja2 template
+    from jinja2 import StrictUndefined
+    from jinja2.sandbox import SandboxedEnvironment
+
+    environment = SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
+    environment.filters["regex_replace"] = _regex_replace
+    return environment.from_string(template)
+
+
+def _regex_replace(text: str, pattern: str, by: str, count: int = 0) -> str:
+    """lm-eval's own filter."""
+    return re.sub(pattern, by, text, count=count)

@@ -45,6 +45,8 @@ class Prepared:
     trust: Trust
     criteria: bytes | None = None
     """The promotion policy that the candidate will be judged by (json); None: of a run that goes on."""
+    gating: frozenset[str] = frozenset()
+    """Digests of what the suites that will judge it ask (gate.evaluation.gating), where a monitor steers it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from pathlib import Path
 import orjson
 
 from gate.errors import GateError, UsageError
+from gate.evaluation.gating import gating_of
 from gate.folders import Folders
 from gate.policy.settings import find_settings
 from gate.promotion.policy import DEFAULT, load_promotion_policy
@@ -38,7 +39,7 @@ from gate.training.outcome import Interrupted, Prepared, Trained, Watching
 from gate.training.preference_models import reward_folder
 from gate.training.recipe_files import Resolved, load_recipe, recipe_document
 from gate.training.record import CRITERIA, Facts, record
-from gate.training.retention import bring_suite, find_suite, read_suite
+from gate.training.retention import bring_suite, check_disjoint, find_suite, read_suite
 from gate.training.room import check_room
 from gate.training.run_file import Run
 from gate.training.runs import RunState, State, begun, ended, find_run, holding, new_run, runs_folder
@@ -136,7 +137,7 @@ def _written(prepared: Prepared, run: Run) -> RunState:
             (run.place / CRITERIA).write_bytes(prepared.criteria)
         run.write()
         if run.recipe.monitor is not None:
-            bring_suite(run.recipe.monitor, Folders(find_settings(Path()).folder), run.place)
+            bring_suite(run.recipe.monitor, Folders(find_settings(Path()).folder), run.place, prepared.gating)
     except OSError as error:
         raise refused(error, run.place / RECIPE) from None
     state.write(run.place)
@@ -197,10 +198,12 @@ def prepare(
         recipe=resolved.recipe,
         criteria=_sha256(declared),
     )
+    gating: frozenset[str] = frozenset()
     if resolved.recipe.monitor is not None:
-        read_suite(*find_suite(resolved.recipe.monitor.suite, folders))
+        gating = gating_of(folders, [snapshot for use, snapshot in uses if use.role == "train"], allow_code=allow_code)
+        check_disjoint(read_suite(*find_suite(resolved.recipe.monitor.suite, folders)), gating)
     check_room(run)
-    return Prepared(run, uses, resolved, chosen, launch, configuration, ledger, believed, declared)
+    return Prepared(run, uses, resolved, chosen, launch, configuration, ledger, believed, declared, gating)
 
 
 def resume(
