@@ -254,6 +254,7 @@ class TaskReader:
         self, yaml: TaskYaml, form: TaskForm, items: Items, rendered: Sequence[Rendered], metrics: Sequence[Metric]
     ) -> None:
         """That every item can be scored."""
+        _check_alike(items, rendered)
         likelihood = form.output_type != "generate_until"
         names = {metric.scorer for metric in metrics}
         needs = sorted(names & NEED_ANSWER)
@@ -312,6 +313,21 @@ def _walk(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, object
         elif isinstance(value, list):
             left += [(f"{key}.{at}", each) for at, each in enumerate(value)]
     return found
+
+
+def _check_alike(items: Items, rendered: Sequence[Rendered]) -> None:
+    """lm-eval reads what a template gives, a bare number as that of a choice and `[…]` as a list of answers, and decides
+    by the first item whether that is what is meant."""
+    for what, key, kind in (
+        ("the prompt is a bare number, which lm-eval takes for that of a choice", "text", int),
+        ("the answer is written like a list, which lm-eval takes for several answers", "target", list),
+    ):
+        alike = [isinstance(getattr(each, key), kind) for each in rendered]
+        if any(alike) and not all(alike):
+            raise PolicyError(
+                what, where=items.where(alike.index(True)),
+                remedy=f"name the field and not a template: `doc_to_{key}: FIELD`",
+            )  # fmt: skip
 
 
 def _check_choices(item: Rendered, where: str) -> None:
