@@ -29,6 +29,7 @@ COMMANDS = {
     "init": ("gate.cli.init", "Set a repository of data up: settings, workflows, a pre-commit hook."),
     "keys": ("gate.cli.keys", "Make the keys that people sign with, and say whose word counts."),
     "plan": ("gate.cli.plan", "Say what training would come to: whether to, how, in what memory and time."),
+    "promote": ("gate.cli.promote", "Judge a candidate, sign the decision, promote it once it is approved."),
     "recipes": ("gate.cli.recipes", "List the recipes for training, show one in full, copy one to change it."),
     "reject": ("gate.cli.reject", "Reject a snapshot: sign that it must not be used as it is."),
     "report": ("gate.cli.report", "Give out a snapshot's sealed report, or how it stands now."),

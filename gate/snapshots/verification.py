@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -23,6 +23,8 @@ from gate.provenance.statements import (
     Admission,
     Approval,
     Erasure,
+    ModelRef,
+    Promotion,
     Ref,
     Rejection,
     Review,
@@ -71,6 +73,8 @@ class Verification:
     bytes: int
     """Of these objects."""
     heads: tuple[Head, ...]
+    revoked: bool = False
+    """Of a model: somebody whose word counts has revoked it."""
 
     @property
     def broken(self) -> list[Link]:
@@ -82,6 +86,8 @@ class Verification:
         """`broken`, else how the snapshot stands, else `whole`."""
         if self.broken:
             return "broken"
+        if self.revoked:
+            return "revoked"
         return self.standings[0].status if self.decides and self.standings else "whole"
 
     @property
@@ -175,16 +181,31 @@ class Verifier:
         return self._ended(root, [], decides=False)
 
     def model(
-        self, model: str, said: Sequence[Statement], files: Iterable[Link], snapshots: Iterable[str]
+        self,
+        model: str,
+        said: Sequence[Statement],
+        files: Iterable[Link],
+        snapshots: Iterable[str],
+        also: Sequence[Statement] = (),
     ) -> Verification:
         """A model by its digest: its files, what was said of it, and the snapshots that it was trained on.
 
         How a snapshot stands now decides where it is not approved any more.
+
+        Args:
+            also: what was said of it since (evaluations, promotions); nobody has to be believed who is not trusted.
         """
         children = [*self.unread, *files]
         stands: list[Standing] = []
         if not self.unread:
-            children += [self._link(one) for one in self._ordered(said)]
+            # The youngest first (a promotion, its evaluations, the training), since it rests on the others.
+            needed = {one.digest for one in said}
+            children.extend(
+                self._link(one, needed=one.digest in needed)
+                for one in reversed(self._ordered([*said, *also]))
+                if one.digest not in self._checked
+            )
+            children += self._about_model(model)
             for snapshot in dict.fromkeys(snapshots):
                 try:
                     stands.append(standing(self.ledger, self.trust, snapshot))
@@ -193,8 +214,15 @@ class Verifier:
                 children += self._about(snapshot)
         stands.sort(key=lambda each: each.status == "approved")
         now_told = ", ".join(f"{each.snapshot[:12]} {each.status}" for each in stands)
-        root = Link("model", model, said=f"trained on {now_told}", children=(*children, *self._chains()))
-        return self._ended(root, stands, decides=any(each.status != "approved" for each in stands))
+        revoked = self._revoked(model)
+        root = Link(
+            "model",
+            model,
+            said=f"trained on {now_told}{'; revoked' if revoked else ''}",
+            children=(*children, *self._chains()),
+        )
+        found = self._ended(root, stands, decides=any(each.status != "approved" for each in stands))
+        return replace(found, revoked=revoked)
 
     def nothing(self, what: str) -> Verification:
         """What is asked for, where it cannot be found because something could not be read."""
@@ -240,13 +268,37 @@ class Verifier:
         # An admission that nobody has said anything of stands for itself.
         return [*said, *(self._link(self.statements[each]) for each in sorted(admissions - self._checked.keys()))]
 
+    def _about_model(self, model: str) -> list[Link]:
+        """What people said of a model and of its promotions, and the names that it has or had."""
+        of = {one.digest for one in self.statements.values() if getattr(one.about, "model", None) == model}
+        links = [
+            self._link(one, needed=False)
+            for one in self._ordered(self.statements.values())
+            if (isinstance(one.about, Approval | Rejection) and one.about.statement in of)
+            or (isinstance(one.about, Revocation) and one.about.snapshot == model)
+        ]
+        for place, ref in self.refs.items():
+            if isinstance(ref.about, ModelRef) and ref.about.model == model:
+                found = self._link(ref)
+                links.append(Link("ref", place, found.state, found.said, found.remedy, found.children))
+        return links
+
+    def _revoked(self, model: str) -> bool:
+        """Whether somebody whose word counts has revoked a model."""
+        return any(
+            isinstance(one.about, Revocation)
+            and one.about.snapshot == model
+            and self._author(one, needed=False)[0] == "whole"
+            for one in self.statements.values()
+        )
+
     def _link(self, one: Statement, *, needed: bool = True) -> Link:
         """A statement and what it rests on.
 
         Args:
             needed: something rests on it; otherwise it may simply not count.
         """
-        name = f"{'refs' if isinstance(one.about, Ref) else 'statements'}/{one.digest}.json"
+        name = f"{'refs' if isinstance(one.about, Ref | ModelRef) else 'statements'}/{one.digest}.json"
         if one.digest in self._checked:
             before = self._checked[one.digest]
             sound = before.state == "whole" and not before.broken()
@@ -265,11 +317,20 @@ class Verifier:
 
     def _author(self, one: Statement, *, needed: bool) -> tuple[State, str, str | None]:
         try:
-            key = self.trust.vouched(one)
+            key = self.trust.vouched(one, self._what(one))
         except Untrusted as error:
             state: State = "broken" if needed or self._forged(one) else "ignored"
             return state, error.what if state == "broken" else f"does not count: {error.what}", error.remedy
         return "whole", f"{key.name} ({', '.join(key.roles)}), {one.made[:16].replace('T', ' ')} UTC", None
+
+    def _what(self, one: Statement) -> str:
+        """Whether something was said of a snapshot or of a model: others may approve the one than the other."""
+        if isinstance(one.about, Revocation):
+            return one.about.what
+        if isinstance(one.about, Approval | Rejection):
+            found = self.statements.get(one.about.statement)
+            return "model" if found is not None and isinstance(found.about, Promotion) else "snapshot"
+        return "snapshot"
 
     def _forged(self, one: Statement) -> bool:
         """Whether it claims to be by a key that is trusted and counted at the time, and is not."""
@@ -327,6 +388,8 @@ class Verifier:
         found = self.statements.get(about.statement)
         if found is None:
             return []  # as a parent, it is said to be missing
+        if isinstance(found.about, Promotion) and not isinstance(about, Ref):
+            return []
         if not isinstance(found.about, Admission):
             return [Link(found.kind, f"statements/{found.digest}.json", "broken", "it is no admission")]
         if isinstance(about, Ref) and found.about.snapshot != about.snapshot:

@@ -13,7 +13,16 @@ import polars as pl
 
 from gate.errors import GateError
 from gate.provenance.standing import standing
-from gate.provenance.statements import Admission, OutputFile, Release, Statement, TrainedOn, Training
+from gate.provenance.statements import (
+    Admission,
+    Evaluation,
+    OutputFile,
+    Promotion,
+    Release,
+    Statement,
+    TrainedOn,
+    Training,
+)
 from gate.snapshots.chain import Link, broken
 from gate.snapshots.parquet import from_parquet
 from gate.snapshots.verification import Verification, Verifier
@@ -120,17 +129,23 @@ def about_model(statements: Iterable[Statement], digits: str) -> list[Statement]
     ]
 
 
-def verify_model(verifier: Verifier, said: list[Statement], folder: Path | None) -> Verification:
+def verify_model(verifier: Verifier, said: list[Statement], folder: Path | None, *, since: bool = True) -> Verification:
     """A model by the statements about it.
 
     Args:
         said: of one digest, at least one.
         folder: where its files lie; None: they are not at hand, and only what was said of them is checked.
+        since: with what was said of it since it was made: evaluations and promotions.
     """
     about = said[0].about
     assert isinstance(about, Training | Release)
     files = [_files(about, folder)] if folder is not None else []
-    return verifier.model(about.model, said, files, _snapshots(verifier, said))
+    also = [
+        one
+        for one in verifier.statements.values()
+        if since and isinstance(one.about, Evaluation | Promotion) and one.about.model == about.model
+    ]
+    return verifier.model(about.model, said, files, _snapshots(verifier, said), also)
 
 
 def verify_folder(verifier: Verifier, folder: Path) -> Verification:

@@ -10,15 +10,16 @@ from pathlib import Path
 
 from gate.errors import UsageError
 from gate.provenance.ledger import Ledger
-from gate.provenance.statements import Admission, Ref, Release, Training
+from gate.provenance.statements import Admission, ModelRef, Promotion, Ref, Release, Training
 from gate.provenance.trust import Trust
 from gate.snapshots.export_check import export_link, read_proof
 from gate.snapshots.folder_export import PROOF
 from gate.snapshots.naming import SHORTEST, digits_of, numbered, several_called
 from gate.snapshots.verification import Verification, Verifier
 from gate.store.objects import Damaged, Store, find_store
-from gate.training.chain import about_model, release_links, training_links, verify_folder, verify_model
+from gate.training.chain import about_model, verify_folder, verify_model
 from gate.training.runs import find_run, runs_folder
+from gate.verbs.looks import LOOKS
 from gate.verbs.surroundings import open_trust
 
 Path_ = str | os.PathLike[str]
@@ -69,8 +70,7 @@ def verify(
         done += size
         on_stage("reading objects", min(done, total), total)
 
-    looks = {"training": training_links, "release": release_links}
-    verifier = Verifier(Ledger(place), believed, tuple(heads), files, on_bytes, looks)
+    verifier = Verifier(Ledger(place), believed, tuple(heads), files, on_bytes, LOOKS)
     return verifier.store() if what is None else _named(verifier, what)
 
 
@@ -78,6 +78,8 @@ def _named(verifier: Verifier, what: str) -> Verification:
     store = verifier.ledger.store
     if (meant := numbered(store, what)) is not None:
         ref = verifier.refs.get(store.name(store.ref_path(*meant)))
+        if ref is not None and isinstance(ref.about, ModelRef):
+            return _of_model(verifier, ref.about.model)
         if ref is None or not isinstance(ref.about, Ref):
             return verifier.nothing(what)
         return verifier.snapshot(ref.about.snapshot, what)
@@ -88,8 +90,8 @@ def _named(verifier: Verifier, what: str) -> Verification:
             raise several_called(what, found, store)
         if found:
             about = verifier.statements[found[0]].about if found[0] in verifier.statements else None
-            if isinstance(about, Training | Release):
-                return verify_model(verifier, about_model(verifier.statements.values(), about.model), None)
+            if isinstance(about, Training | Release | Promotion):
+                return _of_model(verifier, about.model)
             return verifier.snapshot(found[0]) if found[0] in snapshots else verifier.statement(found[0])
         if said := about_model(verifier.statements.values(), digits):
             models = sorted({one.about.model for one in said if isinstance(one.about, Training | Release)})
@@ -120,6 +122,25 @@ def _named(verifier: Verifier, what: str) -> Verification:
         where=os.fspath(store.root),
         remedy=f"names: {names}; an id takes at least {SHORTEST} digits (`gate snapshots ls`, `gate runs ls`)",
     )
+
+
+def _of_model(verifier: Verifier, model: str) -> Verification:
+    """A model by its digest; its files are compared, where they lie in a run of this store.
+
+    Raises:
+        Damaged: nothing says what it was made of.
+    """
+    said = about_model(verifier.statements.values(), model)
+    if not said:
+        where = f"model {model[:12]}"
+        raise Damaged("there is no training statement about it", where=where, remedy="gate store pull")
+    for one in said:
+        assert isinstance(one.about, Training | Release)
+        if isinstance(one.about, Training):
+            folder = runs_folder(verifier.ledger.store.root) / one.about.name / "candidate"
+            if folder.is_dir():
+                return verify_model(verifier, said, folder)
+    return verify_model(verifier, said, None)
 
 
 def _open(store: Path | None) -> Store:
