@@ -12,7 +12,8 @@ from gate.evaluation.suite_listing import Listing, group_form
 from gate.evaluation.task import Suite, merged
 from gate.evaluation.task_code import Code, allowed
 from gate.evaluation.task_document import SUITES, SuiteName
-from gate.evaluation.task_files import TaskReader, TaskYaml
+from gate.evaluation.task_files import TaskReader
+from gate.evaluation.task_yaml import TaskYaml
 from gate.folders import Folders
 from gate.policy.invalid import nearest
 from gate.policy.model import Place

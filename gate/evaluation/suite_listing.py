@@ -11,9 +11,10 @@ from gate.errors import PolicyError
 from gate.evaluation.hub_tasks import hub_task
 from gate.evaluation.task import Task
 from gate.evaluation.task_document import SuiteName
-from gate.evaluation.task_files import TaskReader, TaskYaml
+from gate.evaluation.task_files import TaskReader
 from gate.evaluation.task_form import GroupForm
 from gate.evaluation.task_keys import group_error
+from gate.evaluation.task_yaml import TaskYaml
 from gate.policy.invalid import nearest
 
 
