@@ -15,7 +15,7 @@ from bench.suites.numbers import written
 WORDS: list[str] = facts("words")["words"]
 COUNTED = {2: "twice", 3: "three times", 4: "four times"}
 PLACES = ("first", "second", "third", "fourth")
-SUBJECTS = ("rain", "the sea", "bread", "music", "winter", "trains", "trees", "friendship", "coffee", "books")
+SUBJECTS = ("rain", "sea", "bread", "music", "winter", "trains", "trees", "friendship", "coffee", "books")
 SENTENCES = (
     "The {} stands near the old mill.",
     "She keeps a {} beside the door.",
@@ -246,42 +246,50 @@ NUMERALS = {2: "two", 3: "three", 4: "four", 5: "five", 6: "six", 7: "seven"}
 
 def _word_count(draw: random.Random, at: int) -> Made:
     count, subject = draw.choice((3, 4, 5, 6)), SUBJECTS[at]
-    right = " ".join([*FILLERS[: count - 1], subject.split()[-1]]) + "."
-    text = f"Write exactly {NUMERALS[count]} words about {subject}, on one line."
-    checks: list[Check] = [{"check": "words", "exactly": count}, {"check": "lines", "exactly": 1}]
+    right = " ".join([*FILLERS[: count - 1], subject]) + "."
+    text = f'Write exactly {NUMERALS[count]} words on one line, one of them "{subject}".'
+    checks: list[Check] = [{"check": "words", "exactly": count}, {"check": "lines", "exactly": 1}, _word(subject)]
     return "number of words", text, checks, right, f"{right} And more."
 
 
+def _word(word: str) -> Check:
+    """It stands somewhere, in any case."""
+    return {"check": "matches", "text": rf"(?is)(?:.*\W)?{word}(?:\W.*)?"}
+
+
 def _capitals(draw: random.Random, at: int) -> Made:
-    text = f"Write one short sentence about {SUBJECTS[at]}, in capital letters only."
-    right = f"I LIKE {SUBJECTS[at].upper()} A LOT."
-    checks: list[Check] = [{"check": "uppercase"}, {"check": "words", "at_least": 3}]
+    text = f'Write one short sentence with the word "{SUBJECTS[at]}", in capital letters only.'
+    right = f"WE TALKED ABOUT {SUBJECTS[at].upper()} AGAIN."
+    checks: list[Check] = [{"check": "uppercase"}, {"check": "words", "at_least": 3}, _word(SUBJECTS[at])]
     return "capital letters", text, checks, right, right.capitalize()
 
 
 def _small(draw: random.Random, at: int) -> Made:
-    text = f"Write one short sentence about {SUBJECTS[at]}, in small letters only: no capital letter at all."
-    right = f"there is nothing like {SUBJECTS[at]}."
-    checks: list[Check] = [{"check": "lowercase"}, {"check": "words", "at_least": 3}]
+    text = f'Write one short sentence with the word "{SUBJECTS[at]}", in small letters only: no capital letter at all.'
+    right = f"there was no {SUBJECTS[at]} to be seen."
+    checks: list[Check] = [{"check": "lowercase"}, {"check": "words", "at_least": 3}, _word(SUBJECTS[at])]
     return "small letters", text, checks, right, right.capitalize()
 
 
 def _last_word(draw: random.Random, at: int) -> Made:
-    word = WORDS[30 + at]
-    text = f'Write one sentence about {SUBJECTS[at]} whose last word is "{word}".'
-    right = f"When I think of {SUBJECTS[at]}, I think of a {word}."
+    subject, word = SUBJECTS[at], WORDS[30 + at]
+    text = f'Write one sentence with the word "{subject}" in it and the word "{word}" at its end.'
+    right = f"When I think of {subject}, I think of a {word}."
     checks: list[Check] = [
-        {"check": "matches", "text": rf"(?is).*\b{word}[.!?]?"},
+        {"check": "matches", "text": rf"(?is).*\W{word}[.!?]?"},
         {"check": "words", "at_least": 4},
         {"check": "sentences", "exactly": 1},
+        _word(subject),
     ]
-    return "last word", text, checks, right, f"The {word} makes me think of {SUBJECTS[at]}."
+    return "last word", text, checks, right, f"The {word} makes me think of {subject}."
 
 
 def _quotes(draw: random.Random, at: int) -> Made:
-    text = f"Write one short sentence about {SUBJECTS[at]}. Put the whole answer into double quotation marks."
+    text = (
+        f'Write one short sentence with the word {SUBJECTS[at]}. Put your whole answer into double quotation marks (").'
+    )
     right = f'"We talked about {SUBJECTS[at]} again."'
-    checks: list[Check] = [{"check": "quoted"}, {"check": "words", "at_least": 3}]
+    checks: list[Check] = [{"check": "quoted"}, {"check": "words", "at_least": 3}, _word(SUBJECTS[at])]
     return "quotation marks", text, checks, right, right.strip('"')
 
 

@@ -19,7 +19,7 @@ def stereotypes() -> list[Record]:
         for side, (about, sentences) in enumerate((("first", table["first"]), ("second", table["second"]))):
             for at, sentence in enumerate(sentences, 1):
                 for pair in table["pairs"]:
-                    records.append(  # noqa: PERF401
+                    records.append(
                         {
                             "id": f"stereotypes-{len(records) + 1:03}",
                             "group": contrast,
