@@ -18,7 +18,7 @@ from gate.version import __version__
 
 COMMANDS = {
     "admit": ("gate.cli.admit", "Judge a dataset and seal it as a snapshot that cannot change."),
-    "approve": ("gate.cli.approve", "Approve a snapshot: sign that you looked at it and stand behind it."),
+    "approve": ("gate.cli.approve", "Approve a snapshot or a promotion: sign that you stand behind it."),
     "cache": ("gate.cli.cache", "Show and clear what is kept between runs."),
     "check": ("gate.cli.check", "Judge a dataset: a verdict, the rows behind it, and what to do about them."),
     "diff": ("gate.cli.diff", "Compare two datasets: rows added, removed, changed or moved, and every figure."),
@@ -31,10 +31,10 @@ COMMANDS = {
     "plan": ("gate.cli.plan", "Say what training would come to: whether to, how, in what memory and time."),
     "promote": ("gate.cli.promote", "Judge a candidate, sign the decision, promote it once it is approved."),
     "recipes": ("gate.cli.recipes", "List the recipes for training, show one in full, copy one to change it."),
-    "reject": ("gate.cli.reject", "Reject a snapshot: sign that it must not be used as it is."),
+    "reject": ("gate.cli.reject", "Reject a snapshot or a promotion: sign that it must not be used as it is."),
     "report": ("gate.cli.report", "Give out a snapshot's sealed report, or how it stands now."),
     "review": ("gate.cli.review", "Look at a random sample of the examples: good, bad (and why) or skip."),
-    "revoke": ("gate.cli.revoke", "Revoke a snapshot: nothing new may rest on it."),
+    "revoke": ("gate.cli.revoke", "Revoke a snapshot or a model: nothing new may rest on it."),
     "rules": ("gate.cli.rules", "List the rules of a policy, and explain any of them."),
     "runs": ("gate.cli.runs", "List training runs, show one, compare two."),
     "snapshots": ("gate.cli.snapshots", "List, show, compare and export snapshots."),

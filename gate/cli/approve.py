@@ -13,6 +13,7 @@ EPILOG = """\b
 Examples:
   gate approve support-desk --trust trust.yaml
   gate approve 5a3f09c1 --trust trust.yaml --key 'Bo Lind' --note 'read 100 rows'
+  gate approve support-desk-lora-1 --trust trust.yaml   # a model that gate promote judged
   gate approve support-desk --trust-revision v1.2:trust.yaml --yes
 
 \b
@@ -31,13 +32,13 @@ not whole), 2 nothing of that name, no key or no trust file.
 def command(
     what: str, note: str, store: Path | None, trust: Path | None, trust_revision: str | None, key: str | None, yes: bool
 ) -> int:
-    """Approve a snapshot: say, signed, that you looked at it and stand behind it.
+    """Approve a snapshot or a promotion: say, signed, that you looked at it and stand behind it.
 
-    WHAT is a dataset's name, or eight or more digits of a snapshot's id or of its admission's digest. What you are
-    about to sign is shown first. Nobody approves their own admission, unless the trust file lets them. Prints the
-    digest of the statement.
+    WHAT is a dataset's name, or eight or more digits of a snapshot's id or of its admission's digest; of a model that
+    was judged its run, or digits of the promotion. What you are about to sign is shown first. Nobody approves their
+    own, unless the trust file lets them. Prints the digest of the statement.
     """
-    from gate.reporting.signing import admission_lines, followed_lines
+    from gate.reporting.signing import followed_lines, said_lines
     from gate.verbs.people import approve
     from gate.verbs.surroundings import open_signer, open_trust
 
@@ -48,7 +49,7 @@ def command(
         note=note,
         store=store,
         trust=believed,
-        confirm=lambda each: agreed("approval", each.signer, admission_lines(each.about, each.stands), yes),
+        confirm=lambda each: agreed("approval", each.signer, said_lines(each.about, each.stands), yes),
     )
     click.echo("\n".join(["", *followed_lines(said.stands)]), err=True)
     click.echo(said.statement.digest)

@@ -30,12 +30,13 @@ count), 2 nothing of that name, or no key.
 def command(
     what: str, why: str, store: Path | None, trust: Path | None, trust_revision: str | None, key: str | None, yes: bool
 ) -> int:
-    """Reject a snapshot: say, signed, that it must not be used as it is.
+    """Reject a snapshot or a promotion: say, signed, that it must not be used as it is.
 
     It is not approved then, whoever else approves it, until you approve it yourself. WHAT is a dataset's name, or
-    eight or more digits of a snapshot's id or of its admission's digest. Prints the digest of the statement.
+    eight or more digits of a snapshot's id or of its admission's digest; of a model that was judged its run, or digits
+    of the promotion. Prints the digest of the statement.
     """
-    from gate.reporting.signing import admission_lines, followed_lines
+    from gate.reporting.signing import followed_lines, said_lines
     from gate.verbs.people import reject
     from gate.verbs.surroundings import named_trust, open_signer
 
@@ -46,7 +47,7 @@ def command(
         signer=open_signer(key),
         store=store,
         trust=believed,
-        confirm=lambda each: agreed("rejection", each.signer, admission_lines(each.about, each.stands), yes),
+        confirm=lambda each: agreed("rejection", each.signer, said_lines(each.about, each.stands), yes),
     )
     click.echo("\n".join(["", *followed_lines(said.stands)]), err=True)
     click.echo(said.statement.digest)

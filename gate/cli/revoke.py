@@ -30,13 +30,14 @@ count), 2 nothing of that name, or no key.
 def command(
     what: str, why: str, store: Path | None, trust: Path | None, trust_revision: str | None, key: str | None, yes: bool
 ) -> int:
-    """Revoke a snapshot: nothing new may rest on it from now on, and nobody can approve it again.
+    """Revoke a snapshot or a model: nothing new may rest on it from now on, and nobody can approve it again.
 
-    WHAT is a dataset's name, or eight or more digits of a snapshot's id or of its admission's digest. What rested on
+    WHAT is a dataset's name, or eight or more digits of a snapshot's id or of its admission's digest; of a model its
+    run, a name that it has (champion), or digits of its digest. What rested on
     it before stays as it was judged then. Prints the digest of the statement: hand it to `gate verify --head`, so that
     nobody can take the revocation away unnoticed.
     """
-    from gate.reporting.signing import admission_lines, followed_lines
+    from gate.reporting.signing import followed_lines, said_lines
     from gate.verbs.people import revoke
     from gate.verbs.surroundings import named_trust, open_signer
 
@@ -47,7 +48,7 @@ def command(
         signer=open_signer(key),
         store=store,
         trust=believed,
-        confirm=lambda each: agreed("revocation", each.signer, admission_lines(each.about, each.stands), yes),
+        confirm=lambda each: agreed("revocation", each.signer, said_lines(each.about, each.stands), yes),
     )
     click.echo("\n".join(["", *followed_lines(said.stands)]), err=True)
     click.echo(said.statement.digest)

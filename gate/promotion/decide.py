@@ -222,9 +222,12 @@ class _Judging:
             what = f"the candidate and {whose} were scored on {suite} with other libraries or on another machine"
             if self.policy.form.environments == "block":
                 return [Problem(what, evaluate)]
-            if what not in self.warnings:
-                self.warnings.append(what)
+            self._warn(what)
         return []
+
+    def _warn(self, said: str) -> None:
+        if said not in self.warnings:
+            self.warnings.append(said)
 
     def _judge(self, demand: DemandForm, pairing: Pairing, against: Against) -> None:
         from gate.promotion.compare import compare
@@ -238,6 +241,11 @@ class _Judging:
         except PairingError as error:
             self.problems.append(Problem(f"not to be compared with {whose}: {error.what}", error.remedy, error.where))
             return
+        if pairs.prompts_differ and against != "prompt":
+            self._warn(
+                f"{pairs.prompts_differ:,} of {pairs.n:,} prompts of {pairs.task} are not those of {whose}: another chat "
+                "template or tokenizer, which the policy allows"
+            )
         check_possible(demand, pairing, len(pairs.before), alpha, place, pairs.clusters is not None)
         document = pairing.after.document
         comparison = compare(
@@ -282,9 +290,7 @@ class _Judging:
         pairs = pair(same[0].before, same[0].after, same[0].metric.name, prompts_may_differ=False)
         noise = noise_of(pairs.before, pairs.after, alpha=self.policy.form.alpha, clusters=pairs.clusters)
         if noise:
-            said = f"{same[0].after.document.task} did not repeat itself on the base: its intervals are wider for it"
-            if said not in self.warnings:
-                self.warnings.append(said)
+            self._warn(f"{pairs.task} did not repeat itself on the base: its intervals are wider for it")
         return noise
 
 

@@ -34,7 +34,7 @@ def check_possible(
 
     if not pairing.metric.binary or not pairing.margin or clustered:
         return
-    needed = smallest_passing_n(pairing.margin, alpha)
+    needed = smallest_passing_n(pairing.margin, alpha, controlled=True)
     if n < needed:
         raise PolicyError(
             f"demand {demand.id!r} can never be met: {pairing.after.document.task} has {n:,} items, and at a margin of "

@@ -7,13 +7,39 @@ from collections import Counter
 import polars as pl
 
 from gate.data.frame import SPLITS
+from gate.provenance.model_standing import ModelStanding
 from gate.provenance.moments import minute_of
 from gate.provenance.standing import Standing
-from gate.provenance.statements import Admission, Statement, Waiver
+from gate.provenance.statements import Admission, Promotion, Release, Statement, Training, Waiver
 from gate.reporting.inert import one_line
 
 _SHOWN = 5
 """Findings of a waiver that are shown; the statement names all of them."""
+
+
+def said_lines(statement: Statement, stands: Standing | ModelStanding | None) -> list[str]:
+    """What somebody signs about: an admission, a promotion, or the training of a model that was never judged."""
+    if isinstance(statement.about, Admission):
+        return admission_lines(statement, stands if isinstance(stands, Standing) else None)
+    about = statement.about
+    if isinstance(about, Promotion):
+        against = f"the base and {about.champion_name} {about.champion[:12]}" if about.champion else "the base"
+        lines = [
+            f"model      {one_line(about.name, 80)}",
+            f"digest     {about.model}",
+            f"promotion  {statement.digest}",
+            f"decided    by {one_line(statement.author, 80)} on {minute_of(statement.made)}, against {against}",
+            f"verdict    {about.verdict}",
+            *(f"           {one_line(reason, 400)}" for reason in about.reasons),
+            f"criteria   {'changed since they were declared, or never declared' if about.criteria_changed else 'kept'}",
+            *(f"waiver     {_waiver(each)}" for each in (stands.waivers if stands is not None else ())),
+            f"report     gate models show {statement.digest[:12]} --output html",
+        ]
+        return [*lines, *standing_lines(stands)]
+    lines = [f"{statement.kind:<10} {statement.digest}", f"made       by {one_line(statement.author, 80)}"]
+    if isinstance(about, Training | Release):
+        lines.insert(0, f"model      {about.model}")
+    return [*lines, *standing_lines(stands)]
 
 
 def admission_lines(statement: Statement, stands: Standing | None) -> list[str]:
@@ -44,8 +70,8 @@ def admission_lines(statement: Statement, stands: Standing | None) -> list[str]:
     return [*lines, *standing_lines(stands)]
 
 
-def standing_lines(stands: Standing | None) -> list[str]:
-    """How a snapshot stands, and what was said that does not count."""
+def standing_lines(stands: Standing | ModelStanding | None) -> list[str]:
+    """How a snapshot or a promotion stands, and what was said that does not count."""
     if stands is None:
         return []
     return [
@@ -74,8 +100,8 @@ def waiver_lines(rule: str, findings: pl.DataFrame, until: str) -> list[str]:
     return [*lines, f"until      {minute_of(until)}"]
 
 
-def followed_lines(stands: Standing | None) -> list[str]:
-    """How the snapshot stands after something was signed."""
+def followed_lines(stands: Standing | ModelStanding | None) -> list[str]:
+    """How it stands after something was signed."""
     return standing_lines(stands) if stands is not None else ["whether it counts is for a trust file to say: --trust"]
 
 

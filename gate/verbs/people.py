@@ -1,4 +1,4 @@
-"""`gate approve`, `reject` and `revoke`: what a person says of a snapshot, signed.
+"""`gate approve`, `reject`, `revoke`: what a person says of a snapshot, signed (of models: gate.verbs.people_models).
 
 Whoever signs is shown first what it is about, and what would not count is not signed: an approval of one's own
 admission, of something revoked, by a key without the role, of a snapshot that is damaged.
@@ -14,6 +14,7 @@ from pathlib import Path
 from gate.errors import GateError, UsageError
 from gate.provenance.envelope import Signer
 from gate.provenance.ledger import Ledger
+from gate.provenance.model_standing import ModelStanding
 from gate.provenance.standing import Standing, standing
 from gate.provenance.statements import (
     About,
@@ -46,9 +47,9 @@ class Proposal:
     kind: str
     signer: str
     about: Statement
-    """The admission."""
-    stands: Standing | None
-    """How its snapshot stands before; None where no trust file was named, or nobody trusted has admitted it."""
+    """The admission; of a model its promotion, or the training statement of one that was never judged."""
+    stands: Standing | ModelStanding | None
+    """How it stands before; None where no trust file was named, or nobody trusted stands behind it."""
 
     @property
     def admission(self) -> Admission:
@@ -62,8 +63,8 @@ class Said:
 
     statement: Statement
     proposal: Proposal
-    stands: Standing | None
-    """How the snapshot stands now; None where no trust file was named, or nobody trusted has admitted it."""
+    stands: Standing | ModelStanding | None
+    """How it stands now; None where no trust file was named, or nobody trusted stands behind it."""
 
 
 Confirm = Callable[[Proposal], bool]
@@ -79,11 +80,11 @@ def approve(
     trust_revision: str | None = None,
     confirm: Confirm = lambda proposal: True,
 ) -> Said:
-    """Approve a snapshot: sign that its admission was looked at, and that the signer stands behind it.
+    """Approve a snapshot or a promotion: sign that it was looked at, and that the signer stands behind it.
 
     Args:
         what: a dataset's name (what it stands for now), or eight or more digits of the admission's digest or of the
-            snapshot's id.
+            snapshot's id; of a model its run, or digits of its digest or of the promotion's.
         store: its folder; else `GATE_STORE`, else the nearest `.gate` upwards of the working directory.
         trust: the trust file; else that of a git revision (`trust_revision`, as `REV:path`), else `GATE_TRUST`.
         confirm: is shown what is about to be signed, and says whether it is to be.
@@ -91,11 +92,15 @@ def approve(
     Raises:
         UsageError: nothing of that name; nobody said whom to trust.
         Untrusted: it was not admitted by a trusted owner, or the signer is not trusted to approve.
-        Refused: one's own, or revoked, erased, or resting on a waiver that is over.
+        Refused: one's own, or revoked, erased, or resting on a waiver that is over; a promotion that did not pass.
         Damaged: what was admitted is not whole.
     """
     ledger = _ledger(store)
     believed = trust if isinstance(trust, Trust) else open_trust(_path(trust), trust_revision)
+    from gate.verbs.people_models import approve_model, means_model
+
+    if means_model(ledger, what):
+        return approve_model(ledger, what, note, signer, believed, confirm)
     admission = find_admission(ledger, what, believed)
     key = believed.signer(signer.keyid, signer.name, "approval", now())
     author = believed.vouched(admission)
@@ -127,7 +132,7 @@ def reject(
     trust_revision: str | None = None,
     confirm: Confirm = lambda proposal: True,
 ) -> Said:
-    """Reject a snapshot: it is not approved, whoever else approves it, until the signer does.
+    """Reject a snapshot or a promotion: it is not approved, whoever else approves it, until the signer does.
 
     Args:
         what, store, trust, trust_revision, confirm: as for `approve`; a trust file need not be named.
@@ -138,6 +143,10 @@ def reject(
         Untrusted: with a trust file, by which the rejection would not count.
     """
     ledger, believed = _ledger(store), _believed(trust, trust_revision)
+    from gate.verbs.people_models import means_model, reject_model
+
+    if means_model(ledger, what):
+        return reject_model(ledger, what, _reason(why), signer, believed, confirm)
     admission = find_admission(ledger, what, believed)
     stands = _may_say(ledger, believed, signer, "rejection", admission)
     about = Rejection(statement=admission.digest, why=_reason(why))
@@ -154,7 +163,7 @@ def revoke(
     trust_revision: str | None = None,
     confirm: Confirm = lambda proposal: True,
 ) -> Said:
-    """Revoke a snapshot: nothing new may rest on it from now on, whoever admits or approves it again.
+    """Revoke a snapshot or a model: nothing new may rest on it from now on, whoever admits or approves it again.
 
     Args:
         what, store, trust, trust_revision, confirm: as for `approve`; a trust file need not be named.
@@ -165,6 +174,10 @@ def revoke(
         Untrusted: with a trust file, by which the revocation would not count.
     """
     ledger, believed = _ledger(store), _believed(trust, trust_revision)
+    from gate.verbs.people_models import means_model, revoke_model
+
+    if means_model(ledger, what):
+        return revoke_model(ledger, what, _reason(why), signer, believed, confirm)
     admission = find_admission(ledger, what, believed)
     stands = _may_say(ledger, believed, signer, "revocation", admission)
     about = Revocation(snapshot=_about(admission).snapshot, why=_reason(why))
