@@ -18,7 +18,7 @@ from gate.reporting.inert import one_line
 from gate.reporting.promotion_forgetting import Point
 from gate.reporting.promotion_lines import Line, named, short
 
-NARROW = 150
+NARROW = 190
 """Pixels of the narrow plot beside its labels: a window of 400 pixels holds it at its own size."""
 _LABEL = 24
 MOST_POINTS = 60
@@ -32,7 +32,6 @@ class Forest:
     """The comparisons with one model in one unit."""
 
     title: str
-    unit: str
     wide: str
     narrow: str
     """Inline SVG."""
@@ -40,24 +39,33 @@ class Forest:
 
 
 def forests(found: Sequence[Line], folders: Folders) -> list[Forest]:
-    """One plot for each model compared with and each unit: shares of items in points, any other metric in its own.
+    """One plot for each model compared with, what is asked against it, and each unit (shares of items in points, any
+    other metric in its own): a task that has to gain 50 points would squeeze those that may lose 3.
 
     Raises:
         GateError: a user's own spec in `reports/charts/` cannot be used.
     """
-    groups: dict[tuple[str, str], list[Line]] = {}
+    groups: dict[tuple[str, str, str], list[Line]] = {}
     for line in found:
         if line.comparison is not None and line.against is not None:
-            unit = "points" if line.share else line.metric
-            groups.setdefault((line.against, unit), []).append(line)
-    order = {"the base": 0, "the champion": 1, "the best prompt": 2}
-    ranked = sorted(groups.items(), key=lambda each: (order.get(each[0][0], 3), each[0][1] != "points", each[0][1]))
-    return [_forest(against, unit, group, folders) for (against, unit), group in ranked]
+            unit = _POINTS if line.share else line.metric
+            groups.setdefault((line.against, line.outcome.demand, unit), []).append(line)
+    ranked = sorted(groups.items(), key=lambda each: _rank(*each[0]))
+    return [_forest(*key, group, folders) for key, group in ranked]
 
 
-def _forest(against: str, unit: str, group: list[Line], folders: Folders) -> Forest:
+_POINTS = "points"
+_ASKED = {"no_worse": "may not be worse than", "better": "has to be better than"}
+
+
+def _rank(against: str, demand: str, unit: str) -> tuple[int, bool, bool, str]:
+    order = ("the base", "the champion", "the best prompt")
+    return order.index(against), demand != "no_worse", unit != _POINTS, unit
+
+
+def _forest(against: str, demand: str, unit: str, group: list[Line], folders: Folders) -> Forest:
     group = sorted(group, key=lambda line: line.outcome.gated, reverse=True)  # what decides stands first
-    scale = 100.0 if unit == "points" else 1.0
+    scale = 100.0 if unit == _POINTS else 1.0
     names = _distinct([named(line, group) for line in group])
     rows: list[Row] = []
     for name, line in zip(names, group, strict=True):
@@ -73,13 +81,11 @@ def _forest(against: str, unit: str, group: list[Line], folders: Folders) -> For
                 "ended": line.edge,
             }
         )
-    what = "points" if unit == "points" else one_line(unit, 60)
-    title = f"Candidate less {against.removeprefix('the ')}, in {what}" if unit == "points" else (
-        f"Candidate less {against.removeprefix('the ')}: {what}, more is better"
-    )  # fmt: skip
+    what = _POINTS if unit == _POINTS else f"{one_line(unit, 60)}, right is better"
+    title = f"What {_ASKED[demand]} {against}: difference in {what}"
     spoken = html.escape(title)  # a metric's name is a task file's text
     wide, narrow = draw(folders, "forest", spoken, rows), draw(folders, "forest", spoken, rows, width=NARROW)
-    return Forest(title, what, wide, narrow, tuple(group))
+    return Forest(title, wide, narrow, tuple(group))
 
 
 def _distinct(names: Sequence[str]) -> list[str]:

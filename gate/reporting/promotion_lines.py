@@ -56,8 +56,9 @@ class Line:
     difference: str
     interval: str
     margin: str
-    flips: str
-    """`12 lost, 7 gained`; empty of a metric that is no yes or no."""
+    lost: str
+    gained: str
+    """Answers that flipped, as counts; empty of a metric that is no yes or no."""
     n: str
     detectable: str
     """The smallest loss that would have been found with probability 0.8."""
@@ -98,8 +99,10 @@ def line(outcome: Outcome, alpha: float) -> Line:
     sign = -1.0 if less else 1.0
     if found is None:
         return Line(
-            outcome, None, ended, edge, outcome.metric, less, False, "", figure(outcome.value, share=False), "", "",
-            figure(outcome.limit, share=False), "", "", "", "", "", False, _demanded(outcome, share),
+            outcome=outcome, against=None, ended=ended, edge=edge, metric=outcome.metric, less_is_better=less,
+            share=False, before="", after=figure(outcome.value, share=False), difference="", interval="",
+            margin=figure(outcome.limit, share=False), lost="", gained="", n="", detectable="", needed="", holm="",
+            changed=False, demand=_demanded(outcome, share),
         )  # fmt: skip
     return Line(
         outcome=outcome,
@@ -112,9 +115,10 @@ def line(outcome: Outcome, alpha: float) -> Line:
         before=figure(sign * found.before, share=share),
         after=figure(sign * found.after, share=share),
         difference=gain(found.difference, share=share),
-        interval=f"{gain(found.lower, share=share)} to {gain(found.upper, share=share)}",
+        interval=" to ".join(gain(end, share=share).removesuffix(" points") for end in (found.lower, found.upper)),
         margin=gain(-found.margin, share=share),
-        flips="" if found.lost is None else f"{found.lost:,} lost, {found.gained or 0:,} gained",
+        lost="" if found.lost is None else f"{found.lost:,}",
+        gained="" if found.gained is None else f"{found.gained:,}",
         n=f"{found.n:,}" + ("" if found.clusters is None else f" in {found.clusters:,} groups"),
         detectable=gain(found.minimum_detectable, share=share).lstrip("+"),
         needed="" if found.required_n is None else f"{found.required_n:,}",
@@ -126,7 +130,7 @@ def line(outcome: Outcome, alpha: float) -> Line:
 
 def _demanded(outcome: Outcome, share: bool) -> str:
     if outcome.demand == "limit":
-        return f"{outcome.metric} within {figure(outcome.limit, share=False)}"
+        return f"{outcome.metric} no further than {figure(outcome.limit, share=False)}"
     against = _AGAINST[outcome.against] if outcome.against else "the base"
     margin = outcome.comparison.margin if outcome.comparison else 0.0
     if outcome.demand == "better":

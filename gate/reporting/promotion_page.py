@@ -7,7 +7,7 @@ runs no script but gate's own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gate.folders import Folders
@@ -137,6 +137,7 @@ def _render(page: Page, drawn: Sequence[Forest], plot: Chart | None, curves_: Se
         duration=duration,
         changes=counted(page.changed),
         inert=inert,
+        sentence=sentence,
         svg=Markup,  # safe: drawings of our own; labels in them were escaped by what drew them
     )
 
@@ -207,8 +208,6 @@ def _identity(decided: Decided, told: Told) -> list[tuple[str, str, str]]:
         found.append(("champion", "none yet: this is the first promotion", ""))
     found += [("snapshot" if use.role == "train" else use.role, use.name, use.snapshot) for use in trained.snapshots]
     found.append(("policy", str(decided.policy.get("description") or "as applied"), decided.policy_digest))
-    if trained.criteria is not None:
-        found.append(("criteria", "declared before training", trained.criteria))
     if told.promotion is not None:
         found.append(("promotion", "this decision's statement", told.promotion))
     sides: list[Side] = [decided.candidate, decided.base, *([decided.champion] if decided.champion else [])]
@@ -242,6 +241,7 @@ def _sign_off(decided: Decided, told: Told) -> SignOff:
     return SignOff(needed, tuple(one_line(each, 80) for each in told.approvers), given, commands)
 
 
-def suites_of(evaluations: Mapping[str, object]) -> str:
-    """Suites as a list in words."""
-    return ", ".join(evaluations) or "none"
+def sentence(text: str) -> str:
+    """A warning as a sentence of its own."""
+    said = one_line(text, 600)
+    return said[:1].upper() + said[1:] + ("" if said.endswith(".") else ".")
