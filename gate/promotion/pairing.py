@@ -1,9 +1,8 @@
 """Pairs of items: what two models scored on one task, item by item, or words why they cannot be compared.
 
 A difference means something only where both models were asked the same thing in the same way. So the task's digest has
-to be the same, the run's settings, the number of items, and for each item the document's hash, the answer key's and the
-prompt's. A candidate with a chat template or tokenizer of its own gets other prompts: that is allowed only by name, and
-said.
+to be the same, the number of items, and for each item the document's hash, the answer key's and the prompt's. A
+candidate with a chat template or tokenizer of its own gets other prompts: that is allowed only by name, and said.
 """
 
 from __future__ import annotations
@@ -15,8 +14,7 @@ import polars as pl
 
 from gate.errors import GateError
 from gate.evaluation.items import values
-from gate.evaluation.results import Evaluated, EvaluatedTask
-from gate.evaluation.settings import Settings
+from gate.evaluation.results import EvaluatedTask
 from gate.evaluation.task_document import Metric, TaskDocument
 from gate.promotion.tango import Floats
 
@@ -54,8 +52,8 @@ class Pairs:
 def pair(before: EvaluatedTask, after: EvaluatedTask, metric: str, *, prompts_may_differ: bool = False) -> Pairs:
     """The items of two results of one task, each with both values of a metric.
 
-    Items are matched by the document's hash; of several with the same one, the first with the first. The settings of
-    the two runs are not part of these values: use `pair_evaluations` where both evaluations are at hand.
+    Items are matched by the document's hash; of several with the same one, the first with the first. That the two runs
+    had the same settings is for the caller to see: a task's result does not hold them.
 
     Args:
         metric: its name.
@@ -78,7 +76,7 @@ def pair(before: EvaluatedTask, after: EvaluatedTask, metric: str, *, prompts_ma
     for column, said in (("doc_hash", "are not of the same item"), ("target_hash", "have different answer keys")):
         differing = (one[column] != other[column]).arg_true()
         if len(differing):
-            place = one["index"][int(differing[0])]
+            place = min(one["index"][differing].to_list())
             raise PairingError(
                 f"the results at item {place} {said} ({len(differing)} in all)",
                 where=task,
@@ -86,7 +84,7 @@ def pair(before: EvaluatedTask, after: EvaluatedTask, metric: str, *, prompts_ma
             )
     differing = (one["prompt_hash"] != other["prompt_hash"]).arg_true()
     if len(differing) and not prompts_may_differ:
-        place = one["index"][int(differing[0])]
+        place = min(one["index"][differing].to_list())
         raise PairingError(
             f"the prompt of item {place} is not the same for both models ({len(differing)} of {one.height} differ)",
             where=task,
@@ -103,39 +101,6 @@ def pair(before: EvaluatedTask, after: EvaluatedTask, metric: str, *, prompts_ma
         clusters=_clusters(one, other, task),
         prompts_differ=len(differing),
     )
-
-
-def pair_evaluations(
-    before: Evaluated, after: Evaluated, task: str, metric: str, *, prompts_may_differ: bool = False
-) -> Pairs:
-    """The same of two evaluations, whose settings have to be the same as well.
-
-    Raises:
-        PairingError: one has no such task, or the settings or items differ.
-    """
-    for evaluation in (before, after):
-        if task not in evaluation.tasks:
-            raise PairingError(
-                f"{evaluation.about.name} was not scored on it",
-                where=task,
-                remedy=f"gate eval {evaluation.about.name} --suite {evaluation.about.suite}",
-            )
-    changed = _changed_settings(before.settings, after.settings, prompts_may_differ)
-    if changed:
-        raise PairingError(
-            f"{before.about.name} and {after.about.name} were not run in the same way: {', '.join(changed)}",
-            where=task,
-            remedy="evaluate both with the same settings",
-        )
-    return pair(before.tasks[task], after.tasks[task], metric, prompts_may_differ=prompts_may_differ)
-
-
-def _changed_settings(before: Settings, after: Settings, prompts_may_differ: bool) -> list[str]:
-    """Keys that differ, with both values; a system prompt is not repeated."""
-    one, other = before.model_dump(mode="json"), after.model_dump(mode="json")
-    free = ("system", "shots", "chat_template") if prompts_may_differ else ()
-    differing = [key for key in one if one[key] != other[key] and key not in free]
-    return [key if key == "system" else f"{key} {one[key]} and {other[key]}" for key in differing]
 
 
 def _same_task(before: EvaluatedTask, after: EvaluatedTask, prompts_may_differ: bool) -> None:

@@ -88,7 +88,7 @@ def _first_gained(n: int, delta: float, z: float) -> Counts:
 
 def _tails(n: int, first: Counts, shares: _Shares) -> Floats:
     """The probability of the region `gained >= first[lost]`, at each of the shares."""
-    from scipy.special import bdtrc, gammaln
+    from scipy.special import bdtrc, gammaln, xlog1py, xlogy
 
     lost = np.arange(n + 1)
     ways = gammaln(n + 1) - gammaln(lost + 1) - gammaln(n - lost + 1)
@@ -97,11 +97,8 @@ def _tails(n: int, first: Counts, shares: _Shares) -> Floats:
         reach = _WIDTH * math.sqrt(n * q * (1 - q)) + _WIDTH**2
         low, high = max(0, math.floor(n * q - reach)), min(n, math.ceil(n * q + reach))
         rows = slice(low, high + 1)
-        if q == 0:
-            rows, mass = slice(0, 1), np.ones(1)
-        else:
-            mass = np.exp(ways[rows] + lost[rows] * math.log(q) + (n - lost[rows]) * math.log1p(-q))
-        tail = bdtrc(first[rows] - 1, n - lost[rows], min(1.0, p / (1 - q)))
+        mass = np.exp(ways[rows] + xlogy(lost[rows], q) + xlog1py(n - lost[rows], -q))
+        tail = bdtrc(first[rows] - 1, n - lost[rows], min(1.0, p / (1 - q)) if q < 1 else 0.0)
         found[place] = float(mass @ np.where(first[rows] == 0, 1.0, tail))
     return found
 
