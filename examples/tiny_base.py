@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 HIDDEN, LAYERS, HEADS, INNER, VOCABULARY, CONTEXT = 128, 3, 4, 384, 1024, 1024
-STEPS, BATCH, LEARNING_RATE = 400, 64, 3e-3
+STEPS, BATCH, LEARNING_RATE = 500, 64, 2e-3
 
 CAPITALS = {
     "France": "Paris", "Italy": "Rome", "Spain": "Madrid", "Japan": "Tokyo", "Egypt": "Cairo", "Peru": "Lima",
