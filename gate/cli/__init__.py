@@ -28,6 +28,7 @@ COMMANDS = {
     "fix": ("gate.cli.fix", "Write a dataset anew without what can be mended safely."),
     "init": ("gate.cli.init", "Set a repository of data up: settings, workflows, a pre-commit hook."),
     "keys": ("gate.cli.keys", "Make the keys that people sign with, and say whose word counts."),
+    "models": ("gate.cli.models", "List models with their verdicts, show one, compare two, bring a champion back."),
     "plan": ("gate.cli.plan", "Say what training would come to: whether to, how, in what memory and time."),
     "promote": ("gate.cli.promote", "Judge a candidate, sign the decision, promote it once it is approved."),
     "recipes": ("gate.cli.recipes", "List the recipes for training, show one in full, copy one to change it."),

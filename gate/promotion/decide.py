@@ -243,8 +243,8 @@ class _Judging:
             return
         if pairs.prompts_differ and against != "prompt":
             self._warn(
-                f"{pairs.prompts_differ:,} of {pairs.n:,} prompts of {pairs.task} are not those of {whose}: another chat "
-                "template or tokenizer, which the policy allows"
+                f"{pairs.prompts_differ:,} of {pairs.n:,} prompts of {pairs.task} are not those of {whose}: another "
+                "chat template or tokenizer, which the policy allows"
             )
         check_possible(demand, pairing, len(pairs.before), alpha, place, pairs.clusters is not None)
         document = pairing.after.document
