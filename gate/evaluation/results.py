@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -19,6 +19,7 @@ from gate.provenance.ledger import Ledger
 from gate.provenance.statements import Evaluation, Statement, TaskScores
 from gate.provenance.trust import Trust, Untrusted
 from gate.snapshots.parquet import from_parquet
+from gate.snapshots.sealed_objects import Objects
 from gate.store.objects import Damaged
 
 VERSION = 1
@@ -97,11 +98,15 @@ def _vouched(trust: Trust, statement: Statement) -> bool:
     return True
 
 
-def open_evaluation(ledger: Ledger, statement: Statement) -> Evaluated:
+def open_evaluation(ledger: Ledger, statement: Statement, erasures: Iterable[Statement] = ()) -> Evaluated:
     """What an evaluation points at, every object of it verified: hashed, of its schema, and in agreement with the
     statement, so that no mean is believed that its items do not give.
 
     Who signed it is not looked at here (`find_evaluations`).
+
+    Args:
+        erasures: by people who may erase (gate.snapshots.sealed_objects.trusted_erasures): items that they cut texts
+            from are read as they stand now, with every score.
 
     Raises:
         Damaged: an object is gone, is another one than it was, or says something else than the statement.
@@ -109,6 +114,7 @@ def open_evaluation(ledger: Ledger, statement: Statement) -> Evaluated:
     about = statement.about
     if not isinstance(about, Evaluation):
         raise Damaged("it is no evaluation", where=f"statements/{statement.digest}.json")
+    objects = Objects(ledger.store, erasures)
     settings = _document(ledger, about.settings, Settings, "settings of an evaluation")
     for digest in (about.environment, about.prompts):
         if digest is not None:
@@ -124,7 +130,7 @@ def open_evaluation(ledger: Ledger, statement: Statement) -> Evaluated:
             raise Damaged("its document is that of another task", where=where)
         if key_of(about.model, scores.document, settings, base) != scores.key:
             raise Damaged(f"the key of {scores.task} is not that of model, task and settings", where=where)
-        items = from_parquet(ledger.store.read(scores.items, "parquet"), ITEMS, where, rows=scores.n)
+        items = from_parquet(objects.read(scores.items, "parquet", cut=True).content, ITEMS, where, rows=scores.n)
         check_items(items, document, where)
         if means(items, document) != scores.scores:
             raise Damaged(f"the scores of {scores.task} are not the means of its items", where=where)

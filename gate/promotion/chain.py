@@ -20,7 +20,7 @@ def evaluation_links(verifier: Verifier, one: Statement) -> list[Link]:
     about = one.about
     assert isinstance(about, Evaluation)
     try:
-        opened = open_evaluation(verifier.ledger, one)
+        opened = open_evaluation(verifier.ledger, one, verifier.objects.erasures)
     except GateError as error:
         return [broken("items", error)]
     _count(verifier, one)

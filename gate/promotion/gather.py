@@ -19,6 +19,7 @@ from gate.promotion.policy import PromotionPolicy
 from gate.provenance.ledger import Ledger
 from gate.provenance.statements import Release, Statement, Training
 from gate.provenance.trust import Trust, Untrusted
+from gate.snapshots.sealed_objects import trusted_erasures
 from gate.training.model_files import hashed_files, model_digest
 from gate.training.runs import find_candidate, runs_folder
 
@@ -152,12 +153,13 @@ class _Opened:
 
     def __init__(self, ledger: Ledger, trust: Trust, policy: PromotionPolicy) -> None:
         self.ledger, self.trust, self.policy = ledger, trust, policy
+        self.erasures = trusted_erasures(ledger.all(), trust)
 
     def of(self, model: str) -> list[Evaluated]:
         """A model's, the youngest first."""
         found = []
         for one in reversed(find_evaluations(self.ledger, self.trust, model)):
-            each = open_evaluation(self.ledger, one)
+            each = open_evaluation(self.ledger, one, self.erasures)
             if each.about.suite not in self.policy.suites:
                 continue
             if each.about.form == "remote" and self.policy.form.remote == "refuse":

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from gate.reporting.terminal import one_line
 from gate.snapshots.erasure import Done
-from gate.snapshots.erasure_plan import Plan
+from gate.snapshots.erasure_plan import STANDS_FOR, Plan
 
 SCHEMA = 1
 _ROWS = 10  # rows of source files that are listed
@@ -84,7 +84,7 @@ def render_erasure(
     for cut in planned.cuts:
         rows[cut.holds] += cut.rows
     for what, count in holds.items():
-        told = "removed as a whole" if what == "report" else f"written anew, {rows[what]:,} rows without content"
+        told = "removed as a whole" if what in STANDS_FOR else f"written anew, {rows[what]:,} rows without content"
         console.print(Text(f"  {count:>5,} × {what:<9} {told}"))
     if planned.left:
         console.print(Text(f"  {len(planned.left):>5,} × object    left by an earlier erasure, removed now"))

@@ -8,7 +8,7 @@ has the content already can tell that it was here.
 from __future__ import annotations
 
 import io
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 
 import polars as pl
 
@@ -26,6 +26,13 @@ from gate.store.objects import Damaged
 _AGAIN = "run `gate erase` with the same ids again"
 CONTENT = ("messages", "chosen", "rejected", "label", "text", "tools", "meta", "source")
 """Columns of `ADMITTED` that hold what an example says."""
+ITEMS = (
+    "index", "doc_hash", "prompt_hash", "target_hash", "example", "cluster", "slice", "prompt", "target", "output",
+    "scores",
+)  # fmt: skip
+"""Columns of an object with the items that a model was scored on (gate.evaluation.items.ITEMS, which is above us)."""
+TEXTS = ("prompt", "target", "output")
+"""Those that quote the example that an item was made of, or what a model made of it."""
 
 
 def without_content(rows: pl.DataFrame, ids: Collection[str]) -> pl.DataFrame:
@@ -56,6 +63,19 @@ def with_reasons(ids: Collection[str]) -> pl.Expr:
     return pl.col("id").is_in(list(ids)) & pl.col("reason").is_not_null()
 
 
+def with_texts(ids: Collection[str]) -> pl.Expr:
+    """Items made of these examples that still quote something."""
+    quotes = pl.any_horizontal(*((pl.col(name) != "").fill_null(False) for name in TEXTS))
+    return pl.col("example").is_in(list(ids)).fill_null(False) & quotes
+
+
+def without_texts(items: pl.DataFrame, ids: Collection[str]) -> pl.DataFrame:
+    """Items whose texts are gone where they were made of these examples; hashes and scores stay, so that what was
+    scored still gives the means that were signed."""
+    gone = with_texts(ids)
+    return items.with_columns(pl.when(gone).then(pl.lit("")).otherwise(pl.col(name)).alias(name) for name in TEXTS)
+
+
 def without_evidence(findings: pl.DataFrame, ids: Collection[str]) -> pl.DataFrame:
     """Findings whose evidence on these examples is gone; which findings there were stays."""
     return findings.with_columns(pl.when(~with_evidence(ids)).then(pl.col("evidence")).alias("evidence"))
@@ -67,16 +87,27 @@ def without_reasons(verdicts: pl.DataFrame, ids: Collection[str]) -> pl.DataFram
 
 
 def kind_of(content: bytes) -> str | None:
-    """What a Parquet object holds of examples: `examples`, `findings` or `verdicts`; None where it is nothing of that.
+    """What a Parquet object holds of examples: `examples`, `findings`, `verdicts` or `items`; None where it is nothing
+    of that.
 
     Raises:
         PolarsError: it is no Parquet.
     """
     columns = set(pl.read_parquet_schema(io.BytesIO(content)))
-    for kind, schema in (("examples", ADMITTED), ("findings", FINDINGS), ("verdicts", VERDICTS)):
-        if columns == set(schema):
+    known = {"examples": set(ADMITTED), "findings": set(FINDINGS), "verdicts": set(VERDICTS), "items": set(ITEMS)}
+    for kind, names in known.items():
+        if columns == names:
             return kind
     return None
+
+
+QUOTES: Mapping[str, Callable[[Collection[str]], pl.Expr]] = {
+    "examples": with_content,
+    "findings": with_evidence,
+    "verdicts": with_reasons,
+    "items": with_texts,
+}
+"""By what an object holds: its rows that still say something of some examples."""
 
 
 def carried_out(objects: Objects, about: Erasure) -> list[Link]:
@@ -90,7 +121,7 @@ def carried_out(objects: Objects, about: Erasure) -> list[Link]:
 
 def _replaced(objects: Objects, old: str, ids: set[str]) -> Link:
     new = current(old, objects.gone)
-    kinds = ("parquet", "html")
+    kinds = ("parquet", "html", "json")
     kind = next((each for each in kinds if any(objects.store.path(one, each).exists() for one in (old, new))), kinds[0])
     try:
         read = objects.read(old, kind, cut=True)
@@ -98,7 +129,7 @@ def _replaced(objects: Objects, old: str, ids: set[str]) -> Link:
         if holds == "examples":
             _check_examples(from_parquet(read.content, ADMITTED, read.name), ids, objects.erased_examples(), read.name)
         elif holds is not None:
-            quotes = with_evidence(ids) if holds == "findings" else with_reasons(ids)
+            quotes = QUOTES[holds](ids)
             if pl.read_parquet(io.BytesIO(read.content)).select(quotes.any()).item():
                 raise Damaged("it may still quote examples that were erased", where=read.name, remedy=_AGAIN)
         return Link("erased", read.name, "erased", read.told)

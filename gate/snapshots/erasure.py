@@ -4,8 +4,9 @@ Every object that holds such an example is written anew without it, a signed tom
 which, and only then are the old ones removed. So whatever interrupts it, the store says what is still to be removed,
 and the same command again finishes it. Objects that nothing refers to are looked into as well.
 
-Of a row its ids and its place stay (`gate.snapshots.erased_rows`); findings lose the evidence on it and verdicts the
-reason; a report, which cannot be cut, gives way to a page that says so.
+Of a row its ids and its place stay (`gate.snapshots.erased_rows`); findings lose the evidence on it, verdicts the
+reason, and items that a model was scored on their texts; a report, which cannot be cut, gives way to a page that says
+so.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from gate.provenance.envelope import Signer
 from gate.provenance.ledger import Ledger
 from gate.provenance.statements import Erasure, Statement
 from gate.provenance.trust import Trust
-from gate.snapshots.erased_rows import without_content, without_evidence, without_reasons
-from gate.snapshots.erasure_plan import ERASED_REPORT, Cut, Plan, plan
+from gate.snapshots.erased_rows import without_content, without_evidence, without_reasons, without_texts
+from gate.snapshots.erasure_plan import STANDS_FOR, Cut, Plan, plan
 from gate.snapshots.parquet import to_parquet
 from gate.store.files import refused
 from gate.store.objects import Damaged, Store
@@ -34,6 +35,7 @@ _WITHOUT: dict[str, Callable[[pl.DataFrame, Sequence[str]], pl.DataFrame]] = {
     "examples": without_content,
     "findings": without_evidence,
     "verdicts": without_reasons,
+    "items": without_texts,
 }
 
 
@@ -93,8 +95,8 @@ def _round(ledger: Ledger, planned: Plan, signer: Signer, why: str) -> Done:
 
 def _rewritten(store: Store, cut: Cut, examples: Sequence[str]) -> str:
     """Write what stands for an object from now on; returns its digest."""
-    if cut.holds == "report":
-        return store.put(ERASED_REPORT, "html")
+    if cut.holds in STANDS_FOR:
+        return store.put(STANDS_FOR[cut.holds], cut.kind)
     frame = pl.read_parquet(io.BytesIO(store.read(cut.digest, cut.kind)))
     return store.put(to_parquet(_WITHOUT[cut.holds](frame, examples), frame.schema), cut.kind)
 

@@ -1,7 +1,8 @@
 """Finds what an erasure would have to remove: every object of a store that holds something of some examples.
 
 All objects are looked into, whether something refers to them or not. Reports hold excerpts, which cannot be found by
-an id: the report of every admission that one of the examples was part of goes as a whole.
+an id: the report of every admission that one of the examples was part of goes as a whole, and so does that of every
+promotion that rests on items made of one.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -17,9 +18,9 @@ import polars as pl
 from gate.data.side_by_side import side_by_side
 from gate.errors import UsageError
 from gate.provenance.ledger import Ledger
-from gate.provenance.statements import Admission, Erasure, Review, Statement, Training
+from gate.provenance.statements import Admission, Erasure, Evaluation, Promotion, Review, Statement, Training
 from gate.provenance.trust import Trust, Untrusted
-from gate.snapshots.erased_rows import kind_of, with_content, with_evidence, with_reasons
+from gate.snapshots.erased_rows import ITEMS, QUOTES, kind_of
 from gate.snapshots.parquet import from_parquet
 from gate.snapshots.reach import current
 from gate.snapshots.sealed_objects import Objects, trusted_erasures
@@ -32,8 +33,12 @@ ERASED_REPORT = (
     b"The erasure is a signed statement: it says when, by whom and why.\n"
 )
 """What stands for every report that is gone."""
+ERASED_RESULT = b'{"erased":true}'
+"""What stands for everything that a report of a promotion showed."""
+STANDS_FOR = {"report": ERASED_REPORT, "result": ERASED_RESULT}
+"""By what an object holds that goes as a whole."""
 
-_ERASED = hashlib.sha256(ERASED_REPORT).hexdigest()
+_ERASED = {hashlib.sha256(content).hexdigest() for content in STANDS_FOR.values()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +49,9 @@ class Cut:
     kind: str
     """Its suffix."""
     holds: str
-    """`examples`, `findings`, `verdicts` or `report`."""
+    """`examples`, `findings`, `verdicts`, `items`, `report` or `result`."""
     rows: int
-    """Of it that are concerned; 0 of a report, which goes as a whole."""
+    """Of it that are concerned; 0 of a report and of a result, which go as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,8 @@ class _Found:
 
     cut: Cut | None = None
     origins: list[tuple[str, int]] = field(default_factory=list)
+    scored: bool = False
+    """It holds items that were made of one of them, whether they still quote it or not."""
 
 
 def resolve(ledger: Ledger, wanted: Sequence[str]) -> list[str]:
@@ -139,11 +146,23 @@ def plan(ledger: Ledger, examples: Iterable[str], trust: Trust) -> Plan:
     looked = side_by_side(lambda each: _look(store, each, ids), wanted, THREADS)
     found = dict(zip(wanted, looked, strict=True))
     cuts = {digest: each.cut for digest, each in found.items() if each.cut is not None}
-    concerned, snapshots, origins, reports = [], set[str](), set[Origin](), dict[str, Cut]()
+    concerned, snapshots, origins, reports = list[Statement](), set[str](), set[Origin](), dict[str, Cut]()
+    scored = set[str]()  # evaluations with items made of one of them; statements come in the order of time
     for one in statements:
         about = one.about
         if isinstance(about, Review) and current(about.verdicts, objects.gone) in cuts:
             concerned.append(one)
+        if isinstance(about, Evaluation):
+            items = {current(task.items, objects.gone) for task in about.tasks}
+            if any(found[digest].scored for digest in items & found.keys()):
+                scored.add(one.digest)
+                concerned.append(one)
+        if isinstance(about, Promotion) and scored.intersection(about.evaluations):
+            concerned.append(one)
+            for digest, kind, holds in ((about.report, "html", "report"), (about.result, "json", "result")):
+                last = current(digest, objects.gone)
+                if store.path(last, kind).exists() and last not in _ERASED:
+                    reports[last] = Cut(last, kind, holds, 0)
         if not isinstance(about, Admission):
             continue
         try:
@@ -168,7 +187,7 @@ def plan(ledger: Ledger, examples: Iterable[str], trust: Trust) -> Plan:
         origins |= {Origin(about.name, file, row) for file, row in places}
         concerned.append(one)
         report = None if about.report is None else current(about.report, objects.gone)
-        if report is not None and store.path(report, "html").exists() and report != _ERASED:
+        if report is not None and store.path(report, "html").exists() and report not in _ERASED:
             reports[report] = Cut(report, "html", "report", 0)
     return Plan(
         examples=tuple(ids),
@@ -208,6 +227,8 @@ def _read(store: Store, digest: str, columns: Sequence[str]) -> tuple[pl.DataFra
             where=name,
             remedy="restore it from a copy of the store, or remove it if nothing needs it",
         ) from None
+    if set(schema) == set(ITEMS):  # of a model's evaluation: the example that an item was made of
+        return from_parquet(content, schema, name, columns=["example"]).rename({"example": "id"}), content
     if "id" not in schema:
         return pl.DataFrame(schema={"id": pl.String}), content
     return from_parquet(content, schema, name, columns=[each for each in columns if each in schema]), content
@@ -226,21 +247,14 @@ def _look(store: Store, digest: str, examples: Sequence[str]) -> _Found:
     if not few.select(named.any()).item():
         return _Found()
     kind = kind_of(content)
-    if kind in ("findings", "verdicts") or "file" not in few.columns:  # the books of a training run have ids alone
+    if kind in ("findings", "verdicts", "items") or "file" not in few.columns:  # a training run's books: ids alone
         origins = []
     else:
         origins = list(few.filter(pl.col("id").is_in(ids)).select("file", "row").iter_rows())
     if kind is None:
         return _Found(None, origins)
-    rows = pl.read_parquet(io.BytesIO(content)).filter(_HOLDS[kind](ids)).height
-    return _Found(Cut(digest, "parquet", kind, rows) if rows else None, origins)
-
-
-_HOLDS: dict[str, Callable[[Sequence[str]], pl.Expr]] = {
-    "examples": with_content,
-    "findings": with_evidence,
-    "verdicts": with_reasons,
-}
+    rows = pl.read_parquet(io.BytesIO(content)).filter(QUOTES[kind](ids)).height
+    return _Found(Cut(digest, "parquet", kind, rows) if rows else None, origins, scored=kind == "items")
 
 
 def _names(ledger: Ledger, snapshots: Iterable[str]) -> list[str]:
