@@ -191,11 +191,8 @@ def _of(ledger: Ledger, trust: Trust | None, model: str, refs: list[Statement]) 
             stands = None
     own = [ref for ref in refs if isinstance(ref.about, ModelRef) and ref.about.model == model]
     last = {ref.about.name: ref for ref in refs if isinstance(ref.about, ModelRef)}
-    named = [
-        one.about.name
-        for one in (*trained, *judged, *scored)
-        if isinstance(one.about, Training | Promotion | Evaluation)
-    ]
+    called = [one.about for one in (*trained, *judged, *scored)]
+    named = [about.name for about in called if isinstance(about, Training | Promotion | Evaluation)]
     revoked = any(one.kind == "revocation" and getattr(one.about, "snapshot", None) == model for one in every)
     return Model(
         name=named[0] if named else model[:12],

@@ -133,10 +133,9 @@ def render_model(found: Model, console: Console) -> None:
             line(f"scored     {what}{one.about.suite}: {one_line(scores, 400)}")
     for one in found.promotions:
         if isinstance(one.about, Promotion):
-            console.print(
-                Text.assemble("decided    ", (one.about.verdict, STYLES[one.about.verdict]), f"  {minute_of(one.made)}, "
-                              f"{one_line(one.author, 60)}  {one.digest[:12]}"), soft_wrap=True,
-            )  # fmt: skip
+            who = f"  {minute_of(one.made)}, {one_line(one.author, 60)}  {one.digest[:12]}"
+            ended = (one.about.verdict, STYLES[one.about.verdict])
+            console.print(Text.assemble("decided    ", ended, who), soft_wrap=True)
             for reason in one.about.reasons:
                 line(f"           {one_line(reason, 600)}")
     if found.stands is not None:
@@ -167,7 +166,7 @@ def render_compared(found: Compared, console: Console) -> None:
                 Text(f"{row.other:.4g}"), *_difference(row),
             )  # fmt: skip
         console.print(table)
-        console.print(Text("differences as gains: above 0 the second is better; with 90 % intervals at alpha 0.05"))
+        console.print(Text("differences as gains: above 0 the second is better"))
     for row in found.rows:
         if row.why_not:
             console.print(Text(f"{row.task}: not compared: {one_line(row.why_not, 300)}", style="yellow"))

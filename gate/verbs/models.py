@@ -1,4 +1,4 @@
-"""`gate models`: which models a store knows, what was decided of each, two side by side, and a champion brought back."""
+"""`gate models`: the models of a store, what was decided of each, two side by side, a champion brought back."""
 
 from __future__ import annotations
 
