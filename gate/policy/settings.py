@@ -18,7 +18,7 @@ from gate.policy.yaml_file import read_yaml
 
 FILE = "gate.yaml"
 _MISNAMED = ("gate.yml", ".gate.yaml", ".gate.yml")
-_OWN_RULES = ("rules/admission", "rules/expectations", "rules/snapshot.yaml")
+_OWN_RULES = ("rules/admission", "rules/expectations", "rules/snapshot.yaml", "rules/suites", "rules/promotion")
 _OWN_RECIPES = ("trainers/recipes", "trainers/accelerate")
 
 
