@@ -22,6 +22,8 @@ from gate.data.views import Frames
 
 AT_A_TIME = 16_000_000
 """Characters of candidates that are fetched at a time, or those of one shard when that has more."""
+PASSED_AT_A_TIME = 64_000_000
+"""Characters of the shards that candidates are fetched from at a time: a text keeps the memory of its shard alive."""
 REMEMBERED = 8_000_000
 """Shingles that are kept for the next run (64 MB)."""
 
@@ -175,11 +177,15 @@ def _known(sets: pl.Series) -> Sets:
 
 def _slices(corpus: Corpus, positions: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
     """The positions, which are in order, in parts that end where a shard does: each shard is read once."""
-    ends = np.searchsorted(positions, np.cumsum([shard.height for shard in corpus.shards]))
+    rows = np.cumsum([shard.height for shard in corpus.shards])
+    ends = np.searchsorted(positions, rows)
+    every = np.cumsum(corpus.rows["characters"].cast(pl.Int64).to_numpy())
+    passed = np.where(rows > 0, every[rows - 1], 0) if every.size else rows
     characters = np.cumsum(corpus.rows["characters"].gather(positions).cast(pl.Int64).to_numpy())
-    start = 0
-    for end in ends.tolist():
+    start, passed_before = 0, 0
+    for end, so_far in zip(ends.tolist(), passed.tolist(), strict=True):
         before = int(characters[start - 1]) if start else 0
-        if end > start and (end == positions.size or characters[end - 1] - before >= AT_A_TIME):
+        enough = end > start and characters[end - 1] - before >= AT_A_TIME
+        if end > start and (end == positions.size or enough or so_far - passed_before >= PASSED_AT_A_TIME):
             yield positions[start:end]
-            start = end
+            start, passed_before = end, so_far

@@ -88,3 +88,21 @@ def test_known_and_new_sets_are_put_together_row_by_row(monkeypatch: pytest.Monk
     columns, own = candidate_sets._merged(place, packed(known.tolist()), packed(np.flatnonzero(place < 0).tolist()))
     assert np.array_equal(columns, np.concatenate(sets))
     assert np.array_equal(own, sizes)
+
+
+@pytest.mark.parametrize(("passed", "parts_made"), [(1, 4), (1200, 3), (10**9, 1)])
+def test_candidates_are_fetched_shard_by_shard_and_none_is_left_out(
+    passed: int, parts_made: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from types import SimpleNamespace
+
+    monkeypatch.setattr(candidate_sets, "PASSED_AT_A_TIME", passed)
+    monkeypatch.setattr(candidate_sets, "AT_A_TIME", 1000)
+    heights = [0, 40, 3, 0, 100, 7, 0]
+    rows = pl.DataFrame({"characters": np.full(sum(heights), 30, dtype=np.uint32)})
+    corpus = SimpleNamespace(shards=[SimpleNamespace(height=height) for height in heights], rows=rows)
+    positions = np.array([0, 1, 39, 41, 43, 90, 91, 92, 149])
+    parts = list(candidate_sets._slices(corpus, positions))  # type: ignore[arg-type]  # all that it looks at
+    assert np.array_equal(np.concatenate(parts), positions)
+    assert all(part.size for part in parts)
+    assert len(parts) == parts_made
