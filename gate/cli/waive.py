@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from gate.cli.provenance_options import key_options, store_option, trust_options
 from gate.cli.signing import agreed, yes_option
 
+if TYPE_CHECKING:
+    from gate.provenance.trust import Trust
+
 EPILOG = """\b
 Examples:
   gate waive language data/ --until 2027-01-31 --why 'two customers write Catalan'
   gate waive pii data/ --findings 5a3f09c1,77e0b2d4 --until 2027-01-31 --why 'our own hotline'
+  gate waive promotion/forgetting support-desk-lora-2 --until 2027-01-31 --why 'no German needed'
   gate waive near_duplicates data/ --max 40 --until 2027-03-31 --why 'templates, being rewritten'
 
 \b
@@ -60,7 +65,8 @@ def command(
     """Waive the findings of a rule that are there now, until a date: a signed exception, with a reason.
 
     RULE is run on PATHS (as `gate check` takes them), and the waiver names what it finds. It never covers a finding
-    that comes later. Prints the digest of the statement.
+    that comes later. `promotion/SUITE` and a model waive what the last decision on it found on that suite, where its
+    policy allows it. Prints the digest of the statement.
     """
     from contextlib import ExitStack
 
@@ -72,6 +78,8 @@ def command(
     from gate.verbs.waive import Waiving, waive
 
     believed = named_trust(trust, trust_revision)
+    if rule.startswith("promotion/"):
+        return _of_model(rule, paths, until, why, findings, most, policy, store, believed, key, yes)
     signer = open_signer(key)
     with ExitStack() as shown:
         progress = shown.enter_context(Progress(Console(stderr=True)))
@@ -94,5 +102,41 @@ def command(
             confirm=confirm,
             on_stage=progress.update,
         )
+    click.echo(statement.digest)
+    return 0
+
+
+def _of_model(
+    rule: str,
+    paths: tuple[str, ...],
+    until: str,
+    why: str,
+    findings: tuple[str, ...],
+    most: int | None,
+    policy: str | None,
+    store: Path | None,
+    trust: Trust | None,
+    key: str | None,
+    yes: bool,
+) -> int:
+    from gate.errors import UsageError
+    from gate.reporting.signing import outcome_lines
+    from gate.verbs.surroundings import open_signer
+    from gate.verbs.waive_outcomes import waive_outcomes
+
+    if len(paths) != 1:
+        raise UsageError(f"{rule} goes with one model", remedy=f"gate waive {rule} RUN --until DATE --why TEXT")
+    if policy is not None or most is not None:
+        flag = "--policy" if policy is not None else "--max"
+        raise UsageError(f"{flag} goes with findings of data, and {rule} is about a model", remedy="leave it away")
+    statement = waive_outcomes(
+        rule, paths[0], until=until, why=why, signer=open_signer(key), findings=findings, store=store, trust=trust,
+        confirm=lambda each: agreed(
+            "waiver",
+            each.signer,
+            outcome_lines(each.rule, each.name, [(one.digest, one.why) for one in each.outcomes], each.until),
+            yes,
+        ),
+    )  # fmt: skip
     click.echo(statement.digest)
     return 0

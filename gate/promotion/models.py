@@ -13,6 +13,7 @@ from gate.provenance.ledger import Ledger
 from gate.provenance.model_standing import ModelStanding, model_standing
 from gate.provenance.statements import Evaluation, ModelRef, Promotion, Release, Statement, Training
 from gate.provenance.trust import Trust, Untrusted
+from gate.snapshots.sealed_objects import trusted_erasures
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,12 +216,13 @@ def _evaluated(ledger: Ledger, trust: Trust, what: str) -> dict[str, Evaluated]:
         model = _model(named[-1]) if named else None
     if model is None:
         raise nothing_called(ledger, what)
+    erasures = trusted_erasures(ledger.all(), trust)
     found: dict[str, Evaluated] = {}
     for one in find_evaluations(ledger, trust, model):
         about = one.about
         assert isinstance(about, Evaluation)
         if about.prompts is None and about.repeat is None:
-            found[about.suite] = open_evaluation(ledger, one)
+            found[about.suite] = open_evaluation(ledger, one, erasures)
     if not found:
         raise UsageError(f"{what[:100]} was not scored", remedy=f"gate eval {what[:100]}")
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 import polars as pl
 
@@ -97,6 +98,20 @@ def waiver_lines(rule: str, findings: pl.DataFrame, until: str) -> list[str]:
         lines.append(f"           {finding[:12]}  {place}: {one_line(message or '', 120)}")
     if findings.height > _SHOWN:
         lines.append(f"           … and {findings.height - _SHOWN:,} more")
+    return [*lines, f"until      {minute_of(until)}"]
+
+
+def outcome_lines(rule: str, name: str, outcomes: Sequence[tuple[str, str]], until: str) -> list[str]:
+    """What a waiver of a model's outcomes covers.
+
+    Args:
+        outcomes: digests, and what was found.
+    """
+    lines = [
+        f"rule       {one_line(rule, 80)}",
+        f"model      {one_line(name, 80)}, and no other",
+        *(f"           {digest[:12]}  {one_line(why, 300)}" for digest, why in outcomes),
+    ]
     return [*lines, f"until      {minute_of(until)}"]
 
 

@@ -78,11 +78,8 @@ def waive(
         UsageError: no such rule; no finding, or not the ones named; too many; not a time ahead; no reason.
         Untrusted: the waiver would not count.
     """
-    end = _until(until)
-    if not why.strip():
-        raise UsageError("no reason is given", remedy="--why TEXT, for whoever asks later")
-    if len(why) > 2000:
-        raise UsageError("the reason is longer than 2000 characters", remedy="link to the long story")
+    end = ending(until)
+    why = reason(why)
     given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     believed = (
         trust if isinstance(trust, Trust) else named_trust(None if trust is None else Path(trust), trust_revision)
@@ -112,7 +109,25 @@ def waive(
     return Ledger(place).say(about, signer)
 
 
-def _until(text: str) -> str:
+def reason(why: str) -> str:
+    """What somebody gives as a reason.
+
+    Raises:
+        UsageError: nothing, or too much.
+    """
+    if not why.strip():
+        raise UsageError("no reason is given", remedy="--why TEXT, for whoever asks later")
+    if len(why) > 2000:
+        raise UsageError("the reason is longer than 2000 characters", remedy="link to the long story")
+    return why
+
+
+def ending(text: str) -> str:
+    """When a waiver ends, as statements write time.
+
+    Raises:
+        UsageError: it is no time, is over, or is more than a year ahead.
+    """
     try:
         end = moment(text, end_of_day=True)
     except ValueError as error:
