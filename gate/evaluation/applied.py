@@ -94,12 +94,13 @@ def _makers(
     allow_code: Sequence[str],
 ) -> list[Callable[[], Suite]]:
     from gate.evaluation.memorization import memorization_suite
-    from gate.evaluation.snapshot_tasks import snapshot_suite
+    from gate.evaluation.snapshot_rules import snapshot_task_rules
+    from gate.evaluation.snapshot_tasks import snapshot_suites
     from gate.evaluation.suite_files import read_suite
 
     makers: list[Callable[[], Suite]] = []
-    if name == "regression":
-        makers += [lambda each=each: snapshot_suite(each, rules=folders) for each in snapshots]  # type: ignore[misc]
+    if name == "regression" and snapshots:
+        makers.append(lambda: snapshot_suites(snapshots, rules=snapshot_task_rules(folders)))
     if name == "memorization" and training is not None:
         makers.append(lambda: memorization_suite(training, ledger, trust, folders))
     if folders.find(f"rules/suites/{name}/{name}.yaml") is not None:

@@ -13,7 +13,7 @@ from typing import Any, Self
 OnProgress = Callable[[int, int], None]
 """Told of requests done, and of those in all."""
 
-_LOGGERS = ("lm_eval", "datasets", "transformers", "evaluate", "httpx", "absl")
+_LOGGERS = ("lm_eval", "datasets", "transformers", "peft", "bitsandbytes", "evaluate", "httpx", "absl")
 
 
 @contextlib.contextmanager
