@@ -20,6 +20,7 @@ import polars as pl
 from gate.errors import UsageError
 from gate.evaluation.backends import Backend, NotScored, opened
 from gate.evaluation.memorization_kept import kept_items
+from gate.evaluation.prompts import shows_none
 from gate.evaluation.quiet import quietly
 from gate.evaluation.record import Ran, document_bytes
 from gate.evaluation.results import key_of, means
@@ -235,7 +236,7 @@ _SHOTS_FROM = ("fewshot_split", "training_split", "validation_split")
 def _set_shots(task: Task, config: dict[str, Any], settings: Settings) -> None:
     """Few-shot examples as the settings say. lm-eval's own option does not reach tasks that say 0, and takes the
     examples of a task that has none to take from its test items: their answers would stand in the prompt."""
-    if settings.shots is not None:
+    if settings.shots is not None and not shows_none(task):
         config["num_fewshot"] = settings.shots
     few = config.get("fewshot_config") or {}
     source = any(config.get(key) for key in _SHOTS_FROM) or few.get("samples") or few.get("split")

@@ -7,7 +7,6 @@ the train split by a fixed seed (gate.evaluation.snapshot_tasks): the same ones 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gate.errors import UsageError
 from gate.evaluation.settings import Settings
-from gate.evaluation.task import Suite
+from gate.evaluation.task import Suite, Task
 from gate.provenance.about import Digest
 from gate.provenance.envelope import canonical
 
@@ -32,6 +31,8 @@ class Prompts(BaseModel):
     format: Literal[1] = 1
     name: str
     """For reports: `support.txt, 5 shots`."""
+    file: str | None = None
+    """Name of the file with the system prompt."""
     system: str | None = None
     system_digest: Digest | None = None
     """SHA-256 of the file as it was given."""
@@ -47,41 +48,32 @@ class Prompts(BaseModel):
         return hashlib.sha256(canonical(self.model_dump(mode="json"))).hexdigest()
 
 
-def baselines(shots: str | None = None, system: Sequence[Path | str] = ()) -> list[Prompts]:
+def baselines(shots: Sequence[int] = (), systems: Sequence[Path | str] = ()) -> list[Prompts]:
     """Every combination of shots and system prompts; none where neither was asked for.
 
     Args:
-        shots: numbers, parted by commas: `0,5`.
-        system: files, each a system prompt.
+        shots: numbers of examples before each item.
+        systems: files, each with a system prompt.
 
     Raises:
-        UsageError: a number is none, or a file cannot be read or says nothing.
+        UsageError: a number is none that can be asked for, or a file cannot be read or says nothing.
     """
-    numbers: list[int | None] = [*_numbers(shots)] if shots is not None else [None]
-    if shots is None and not system:
+    if not shots and not systems:
         return []
-    prompts: list[tuple[str, str, str] | None] = [_system(Path(each)) for each in system]
+    for some in shots:
+        if not 0 <= some <= _MOST_SHOTS:
+            raise UsageError(f"{some} shots cannot be shown", remedy=f"0 to {_MOST_SHOTS}: --shots 0,5")
+    prompts: list[tuple[str, str, str] | None] = [_system(Path(each)) for each in systems]
+    numbers: list[int | None] = [*dict.fromkeys(shots)]
     made = []
     for prompt in prompts or [None]:
-        for number in numbers:
-            said = [] if prompt is None else [prompt[0]]
+        for number in numbers or [None]:
+            file, text, digest = (None, None, None) if prompt is None else prompt
+            said = [] if file is None else [file]
             if number is not None:
                 said.append(f"{number} shot{'' if number == 1 else 's'}")
-            text, digest = (None, None) if prompt is None else prompt[1:]
-            made.append(Prompts(name=", ".join(said), system=text, system_digest=digest, shots=number))
+            made.append(Prompts(name=", ".join(said), file=file, system=text, system_digest=digest, shots=number))
     return made
-
-
-def _numbers(shots: str) -> list[int]:
-    parts = [part.strip() for part in shots.split(",")]
-    found = []
-    for part in parts:
-        if not re.fullmatch(r"[0-9]{1,3}", part) or int(part) > _MOST_SHOTS:
-            raise UsageError(
-                f"--shots: {part[:40]!r} is no number of examples", remedy="numbers from 0 to 100: --shots 0,5"
-            )
-        found.append(int(part))
-    return list(dict.fromkeys(found))
 
 
 def _system(path: Path) -> tuple[str, str, str]:
@@ -104,15 +96,13 @@ def _system(path: Path) -> tuple[str, str, str]:
 def check_shots(suites: Iterable[Suite], shots: int | None) -> None:
     """That every task has as many examples to show as are asked for, apart from those it is scored on.
 
-    Tasks that read a whole text show none, and a hub's task brings its own.
+    A hub's task brings its own.
 
     Raises:
         UsageError: one has fewer.
     """
     for task in (task for suite in suites for task in suite.tasks):
-        if not shots or task.document.source == "hub":
-            continue
-        if task.document.config.get("output_type") == "loglikelihood_rolling":
+        if not shots or task.document.source == "hub" or shows_none(task):
             continue
         if (has := len(task.shot_documents)) < shots:
             raise UsageError(
@@ -121,3 +111,10 @@ def check_shots(suites: Iterable[Suite], shots: int | None) -> None:
                 remedy="fewer --shots; a suite's task takes them from its `fewshot_split`, a snapshot's from the train "
                 "split (`shots:` in rules/suites/regression/regression.yaml)",
             )
+
+
+def shows_none(task: Task) -> bool:
+    """Whether a task is asked without examples whatever is said: a whole text is read, with nothing before it; and of
+    answers that were marked good or bad, a test split's choices come from pairs that a train split need not have."""
+    rolling = task.document.config.get("output_type") == "loglikelihood_rolling"
+    return rolling or (task.document.source == "snapshot" and not task.shot_documents)

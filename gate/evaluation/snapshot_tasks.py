@@ -144,9 +144,11 @@ def _likelihood(of: _Of, name: str, made: Sequence[Made], shots: list[Document],
 _MEAN = {"aggregation": "mean", "higher_is_better": True}
 
 
-def _choice(of: _Of, name: str, made: Sequence[Made], about: str, primary: str) -> Task:
+def _choice(
+    of: _Of, name: str, made: Sequence[Made], about: str, primary: str, shots: list[Document] | None = None
+) -> Task:
     return _task(
-        of, name, made, about, (PER_ITEM["acc"], PER_ITEM["acc_norm"]), primary, chance=0.5, shots=[],
+        of, name, made, about, (PER_ITEM["acc"], PER_ITEM["acc_norm"]), primary, chance=0.5, shots=shots or [],
         config={
             "output_type": "multiple_choice",
             "doc_to_choice": "choices",
@@ -158,7 +160,14 @@ def _choice(of: _Of, name: str, made: Sequence[Made], about: str, primary: str) 
 
 def _preference(of: _Of, made: Sequence[Made]) -> Iterable[Task]:
     if pairs := _those(made, "preference"):
-        yield _choice(of, "preference", pairs, "Chosen against rejected answers", of.rules.preference.primary)
+        yield _choice(
+            of,
+            "preference",
+            pairs,
+            "Chosen against rejected answers",
+            of.rules.preference.primary,
+            _shots(of, "preference"),
+        )
 
 
 def _feedback(of: _Of, made: Sequence[Made]) -> Iterable[Task]:

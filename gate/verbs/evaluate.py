@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +17,7 @@ from gate.errors import UsageError
 from gate.evaluation.backends import NotScored
 from gate.evaluation.harness import Loaded, distinct, key_for, run_suite
 from gate.evaluation.outcome import Evaluations, Failure, Scored
+from gate.evaluation.prompts import Prompts, baselines, check_shots
 from gate.evaluation.quiet import go_offline
 from gate.evaluation.record import Ran, seal_evaluation
 from gate.evaluation.results import find_evaluations, open_evaluation
@@ -42,16 +42,6 @@ __all__ = ["Evaluations", "Watching", "evaluate"]
 
 Path_ = str | os.PathLike[str]
 Precision = Literal["fp32", "bf16", "fp16"]
-
-
-@dataclass(frozen=True, slots=True)
-class Prompts:
-    """A prompt baseline: how the base is asked."""
-
-    shots: int | None
-    system: str | None
-    name: str | None
-    """Of the file with the system prompt."""
 
 
 def evaluate(
@@ -116,8 +106,8 @@ def evaluate(
     """
     named = [models] if isinstance(models, str | os.PathLike) else list(models)
     given = [os.fspath(each) for each in named]
-    baselines = _baselines(shots, systems)
-    wanted = _names(suites, prompts=bool(baselines))
+    asked = baselines(shots, [Path(each) for each in systems])
+    wanted = _names(suites, prompts=bool(asked))
     believed = trust if isinstance(trust, Trust) else open_trust(None if trust is None else Path(trust), trust_revision)
     place = store if isinstance(store, Store) else open_store(None if store is None else Path(store))
     by = signer or open_signer()
@@ -130,7 +120,9 @@ def evaluate(
         raise UsageError("no model is named", remedy="name a run, a folder, or --for RUN to score its base")
     if url is not None and len(given) != 1:
         raise UsageError("a server serves one model, and --url goes with one", remedy="name that one")
-    work, together, notes = planned(given, here, for_run, snapshots, with_base, with_champion, bool(baselines))
+    work, together, notes = planned(given, here, for_run, snapshots, with_base, with_champion, bool(asked))
+    for each in asked:
+        check_shots((suite for one in work for suite in one.suites), each.shots)
     for note in notes:
         here.watching.on_note(note)
     hub = any(task.document.source == "hub" for each in work for suite in each.suites for task in suite.tasks)
@@ -140,7 +132,7 @@ def evaluate(
         precision=precision, batch_size=batch_size, device=device, seed=seed, max_length=max_length,
         chat_template=chat_template, backend=backend, backend_args=backend_args, url=url,
     )  # fmt: skip
-    scored, failures = _all_scored(work, settings, baselines, repeat, here)
+    scored, failures = _all_scored(work, settings, asked, repeat, here)
     return Evaluations(tuple(scored), tuple(failures), tuple(together), tuple(notes))
 
 
@@ -155,19 +147,6 @@ def _names(suites: Sequence[str] | None, *, prompts: bool) -> tuple[SuiteName, .
         if name not in SUITES:
             raise UsageError(f"there is no suite {name[:100]!r}", remedy=f"suites: {', '.join(SUITES)}")
     return tuple(each for each in SUITES if each in suites)
-
-
-def _baselines(shots: Sequence[int], systems: Sequence[Path_]) -> list[Prompts]:
-    texts: list[tuple[str | None, str | None]] = []
-    for each in systems:
-        path = Path(each)
-        try:
-            texts.append((path.read_text("utf-8").strip("\n"), path.name))
-        except (OSError, UnicodeDecodeError) as error:
-            what = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-            raise UsageError(f"the system prompt cannot be read ({what})", where=os.fspath(each)) from None
-    numbers: list[int | None] = [*shots] or ([None] if texts else [])
-    return [Prompts(number, text, name) for number in numbers for text, name in texts or [(None, None)]]
 
 
 def _settings(
@@ -207,17 +186,15 @@ def _has_gpu() -> bool:
 
 
 def _all_scored(
-    work: Sequence[Work], settings: Settings, baselines: Sequence[Prompts], repeat: bool, here: Here
+    work: Sequence[Work], settings: Settings, asked: Sequence[Prompts], repeat: bool, here: Here
 ) -> tuple[list[Scored], list[Failure]]:
     scored: list[Scored] = []
     failures: list[Failure] = []
     environment = environment_document(device=settings.device)
     for each in work:
-        asked: Sequence[Prompts | None] = baselines or [None]
-        for prompts in asked:
-            own = settings if prompts is None else settings.model_copy(
-                update={"shots": prompts.shots, "system": prompts.system}
-            )  # fmt: skip
+        each_asked: Sequence[Prompts | None] = asked or [None]
+        for prompts in each_asked:
+            own = settings if prompts is None else prompts.settings(settings)
             loaded = Loaded(each.subject, own)
             try:
                 for suite in each.suites:
@@ -314,8 +291,8 @@ def _sealed(subject: Subject, suite: Suite, settings: Settings, here: Here) -> S
 
 
 def _document(prompts: Prompts | None) -> dict[str, object] | None:
-    return None if prompts is None else {"shots": prompts.shots, "system": prompts.system}
+    return None if prompts is None else prompts.model_dump(mode="json")
 
 
 def _file(prompts: Prompts | None) -> str | None:
-    return None if prompts is None else prompts.name
+    return None if prompts is None else prompts.file

@@ -18,7 +18,7 @@ from tests.training.made import Approved
 def test_every_combination_is_a_baseline(tmp_path: Path) -> None:
     for name, text in (("short.txt", "Add.\n"), ("kind.txt", "\ufeffPlease add, süß.\n")):
         (tmp_path / name).write_text(text, "utf-8")
-    made = baselines("0,5,5", [tmp_path / "short.txt", tmp_path / "kind.txt"])
+    made = baselines([0, 5, 5], [tmp_path / "short.txt", tmp_path / "kind.txt"])
     assert [each.name for each in made] == [
         "short.txt, 0 shots", "short.txt, 5 shots", "kind.txt, 0 shots", "kind.txt, 5 shots",
     ]  # fmt: skip
@@ -29,15 +29,15 @@ def test_every_combination_is_a_baseline(tmp_path: Path) -> None:
 
 def test_one_without_the_other(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("Add.", "utf-8")
-    assert [each.name for each in baselines("1")] == ["1 shot"]
-    assert [(each.name, each.shots) for each in baselines(system=[tmp_path / "a.txt"])] == [("a.txt", None)]
+    assert [each.name for each in baselines([1])] == ["1 shot"]
+    assert [(each.name, each.shots) for each in baselines(systems=[tmp_path / "a.txt"])] == [("a.txt", None)]
     assert baselines() == []
 
 
-@pytest.mark.parametrize("shots", ["", "five", "-1", "1;2", "101", "0,"])
-def test_shots_that_are_no_numbers(shots: str) -> None:
-    with pytest.raises(UsageError, match="is no number of examples"):
-        baselines(shots)
+@pytest.mark.parametrize("shots", [-1, 101])
+def test_so_many_shots_cannot_be_shown(shots: int) -> None:
+    with pytest.raises(UsageError, match="shots cannot be shown"):
+        baselines([0, shots])
 
 
 def test_a_system_prompt_that_says_nothing(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_a_system_prompt_that_says_nothing(tmp_path: Path) -> None:
     (tmp_path / "bytes.txt").write_bytes(b"\xff\xfe")
     for name, match in (("empty.txt", "is empty"), ("bytes.txt", "not UTF-8"), ("none.txt", "cannot be read")):
         with pytest.raises(UsageError, match=match):
-            baselines(system=[tmp_path / name])
+            baselines(systems=[tmp_path / name])
 
 
 def test_shots_never_come_from_what_is_scored(approved: Approved) -> None:

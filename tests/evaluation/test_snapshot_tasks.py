@@ -109,7 +109,10 @@ def test_they_are_made_of_the_test_split_and_shots_of_the_train_split(
     for task in tasks.values():
         assert train.isdisjoint(each["example"] for each in task.documents)
         assert all(each["example"] in train for each in task.shot_documents)
-    assert len(tasks["generate"].shot_documents) == 10
+    assert {name: len(task.shot_documents) for name, task in tasks.items()} == {
+        "generate": 10, "calls": 1, "likelihood": 10, "preference": 10, "feedback-likelihood": 10, "feedback": 0,
+        "text": 0,
+    }  # fmt: skip
 
 
 def test_the_same_snapshot_gives_the_same_documents(
@@ -150,6 +153,16 @@ def test_shots_and_a_system_prompt_stand_before_it(mixed: Approved, tasks: Mappi
     assert prompt.count("<|system|>") == 1
     assert all(f"<|assistant|>{answer}<|end|>" in prompt for answer in shown)
     assert len(set(items["prompt"].str.extract(r"^(.*<\|end\|>\n)<\|user\|>").to_list())) <= 2
+
+
+def test_every_task_can_be_asked_with_shots(mixed: Approved, tasks: Mapping[str, Task], tiny_base: Path) -> None:
+    subject = find_subject(str(tiny_base), mixed.store, Ledger(mixed.store), trust=mixed.people.trust)
+    settings = Settings(shots=1)
+    with opened(subject, settings) as backend:
+        for name in ("preference", "feedback", "feedback-likelihood", "text"):
+            items, _ = score_task(tasks[name], settings, backend, lambda done, total: None)
+            shown = 1 if tasks[name].shot_documents else 0
+            assert all(text.count("<|assistant|>") == (name != "text") + shown for text in items["prompt"]), name
 
 
 def test_preferred_answers_stand_in_either_place(tasks: Mapping[str, Task]) -> None:
