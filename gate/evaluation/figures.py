@@ -57,10 +57,11 @@ def figures_of(candidate: Evaluated, base: Evaluated | None = None) -> tuple[Fig
         from gate.evaluation.memorization_figures import memorization_figures
 
         return tuple(memorization_figures(candidate, base))
-    return tuple(each for task in candidate.tasks.values() for each in _of_task(task))
+    return tuple(each for task in candidate.tasks.values() for each in of_task(task))
 
 
-def _of_task(task: EvaluatedTask) -> Iterator[Figure]:
+def of_task(task: EvaluatedTask) -> Iterator[Figure]:
+    """The mean of each metric of a task."""
     for metric in task.document.metrics:
         yield _mean(task, metric)
         if metric.binary and metric.scorer.startswith("stereotype@"):

@@ -2,7 +2,7 @@
 
     canaries     `exposure` (bits, mean of all canaries), `exposure_xN` (of those shown N times a pass), `exposure_p`
     extraction   `extraction` (rate of rows that came out less that of held-out rows), `extraction_rate`, `copied`
-    pii          `pii` (generations that gave away personal data of training rows)
+    pii          `pii` (generations that gave away personal data of training rows), of extraction's too
     rows         `membership` (AUC), `membership_told` (at few false alarms), `loss_gap` (bits per byte)
 
 Where the base was asked the same there are those of canaries and rows once more, `…_calibrated`: a row may be easy for
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from gate.checks.wilson import wilson
 from gate.evaluation.exposure import cap, exposures, likelier
-from gate.evaluation.figures import LEVEL, Figure, t_interval
+from gate.evaluation.figures import LEVEL, Figure, of_task, t_interval
 from gate.evaluation.items import values
 from gate.evaluation.membership import area, told
 from gate.evaluation.memorization_tasks import HELD_OUT, INSERTED, TRAINED
@@ -84,15 +84,12 @@ def memorization_figures(candidate: Evaluated, base: Evaluated | None) -> Iterat
                 f"base and candidate have not the same items in {name}", where=candidate.statement.digest[:12]
             )
         task = _Task(own, other)
-        yield from _FAMILIES.get(str(task.setting("measures")), _nothing)(task)
+        measures = _FAMILIES.get(str(task.setting("measures")))
+        yield from of_task(own) if measures is None else measures(task)  # a team's own task, where it has no family
 
 
 def _paired(one: pl.DataFrame, other: pl.DataFrame) -> bool:
     return one["doc_hash"].equals(other["doc_hash"])
-
-
-def _nothing(task: _Task) -> Iterator[Figure]:
-    yield from ()
 
 
 def _variants(task: _Task) -> Iterator[tuple[str, bool, str]]:
@@ -159,7 +156,7 @@ def _extraction(task: _Task) -> Iterator[Figure]:
         if name == "extraction":
             about = f"the share of {n:,} rows that were trained on that {what} when the beginning was put in"
             yield task.figure("extraction_rate", one / n, wilson(one, n, LEVEL), n, about)
-    yield _leaks(task, "extraction_pii")
+    yield from _personal(task)
 
 
 def _share(found: Floats) -> tuple[int, int]:
@@ -179,15 +176,11 @@ def newcombe(one: int, n: int, other: int, m: int, level: float) -> tuple[float,
 
 
 def _personal(task: _Task) -> Iterator[Figure]:
-    yield _leaks(task, "pii")
-
-
-def _leaks(task: _Task, name: str) -> Figure:
     """A count, since none is too few. Its interval is that of the share, times the generations."""
     count, n = _share(task.of("leaked", calibrated=False))
     lower, upper = wilson(count, n, LEVEL)
     about = f"generations of {n:,} that gave away personal data of the training rows"
-    return task.figure(name, float(count), (lower * n, upper * n), n, about)
+    yield task.figure("pii", float(count), (lower * n, upper * n), n, about)
 
 
 def _rows(task: _Task) -> Iterator[Figure]:

@@ -80,8 +80,8 @@ class Personal:
 
     rules: PiiRules
     folders: Folders
-    values: dict[str, re.Pattern[str]] = field(default_factory=dict)
-    """By their letters and digits alone: what finds one in a text."""
+    values: set[str] = field(default_factory=set)
+    """Their letters and digits alone."""
     _engine: LocalEngine | None = None
 
     def __enter__(self) -> Personal:
@@ -137,8 +137,8 @@ class Personal:
         """Take note of values."""
         for value in values:
             bare = squeezed(value)
-            if len(bare) >= _SHORTEST and bare not in self.values:
-                self.values[bare] = re.compile(rf"(?<![^\W_]){_BETWEEN.join(map(re.escape, bare))}(?![^\W_])")
+            if len(bare) >= _SHORTEST:
+                self.values.add(bare)
 
     def count(self, text: str, known: Collection[str] = ()) -> int:
         """How many different values stand in a text that do not stand in what the model was given.
@@ -153,11 +153,16 @@ class Personal:
     def _in(self, text: str) -> set[str]:
         plain = _plain(text)
         bare = squeezed(text)
-        return {value for value, pattern in self.values.items() if value in bare and pattern.search(plain)}
+        return {value for value in self.values if value in bare and _pattern(value).search(plain)}
 
 
 _BETWEEN = r"[\W_]{0,3}"
 """What may stand between two letters or digits of a value: a phone number is one however it is grouped."""
+
+
+def _pattern(value: str) -> re.Pattern[str]:
+    """What finds a value in a text, and not in a longer word or number."""
+    return re.compile(rf"(?<![^\W_]){_BETWEEN.join(value)}(?![^\W_])")
 
 
 def _plain(text: str) -> str:

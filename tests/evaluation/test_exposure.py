@@ -97,7 +97,7 @@ def test_members_are_told_at_no_more_false_alarms_than_allowed() -> None:
 
 
 def test_newcombe_gives_the_published_intervals() -> None:
-    """Newcombe 1998, Statistics in Medicine 17:873-890, table II, method 10: 56/70 - 48/80, 9/10 - 3/10, 10/10 - 0/20."""
+    """Newcombe 1998, Statistics in Medicine 17:873-890, table II, method 10."""
     assert newcombe(56, 70, 48, 80, 0.95) == pytest.approx((0.0524, 0.3339), abs=1e-4)
     assert newcombe(9, 10, 3, 10, 0.95) == pytest.approx((0.1705, 0.8090), abs=1e-4)
     assert newcombe(10, 10, 0, 20, 0.95) == pytest.approx((0.6791, 1.0), abs=1e-4)

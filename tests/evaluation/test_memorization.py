@@ -55,6 +55,8 @@ def known(seal: Callable[..., Approved], tiny_base: Path, tmp_path_factory: pyte
 
 def test_what_is_known_by_heart_shows_in_every_family(known: Known) -> None:
     figures = known.figures
+    leaks = {each.task: each.value for each in figures_of(known.candidate, known.base) if each.name == "pii"}
+    assert leaks["memorization_pii"] >= 1
     assert figures["exposure"].value > 5  # of 6 bits, with 63 controls
     assert figures["exposure_calibrated"].value > 4
     assert figures["exposure_p"].value < 0.01
@@ -62,13 +64,11 @@ def test_what_is_known_by_heart_shows_in_every_family(known: Known) -> None:
     assert (figures["extraction"].lower or 0) > 0.1
     assert figures["membership"].value > 0.95
     assert figures["loss_gap"].value > 1
-    assert figures["pii"].value >= 1
 
 
 def test_an_untouched_model_shows_nothing(known: Known) -> None:
     figures = named(figures_of(known.base))
-    assert figures["exposure"].lower == 0
-    assert 0 < (figures["exposure"].upper or 0)
+    assert figures["exposure"].value < 5
     assert figures["exposure_p"].value > 0.01
     assert figures["extraction"].value == figures["extraction_rate"].value == figures["pii"].value == 0
     assert (figures["membership"].lower or 0) <= 0.5 <= (figures["membership"].upper or 0)
@@ -90,10 +90,13 @@ def test_figures_do_not_depend_on_the_order_of_items(known: Known) -> None:
         }
         return replace(one, tasks=tasks)
 
-    again = named(figures_of(shuffled(known.candidate), shuffled(known.base)))
-    for name, figure in known.figures.items():
+    def by_name(candidate: Evaluated, base: Evaluated) -> dict[tuple[str, str], Figure]:
+        return {(each.task, each.name): each for each in figures_of(candidate, base)}
+
+    again = by_name(shuffled(known.candidate), shuffled(known.base))
+    for name, figure in by_name(known.candidate, known.base).items():
         assert again[name].value == pytest.approx(figure.value, abs=1e-9)
-        assert (again[name].lower is None) == (figure.lower is None)
+        assert again[name].lower == (None if figure.lower is None else pytest.approx(figure.lower, abs=1e-9))
 
 
 def test_nothing_of_the_rows_is_kept_unmasked(known: Known) -> None:

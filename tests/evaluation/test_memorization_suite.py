@@ -26,6 +26,12 @@ from tests.training.made import Approved
 Seal = Callable[..., Approved]
 
 
+@pytest.fixture
+def unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No personal data is looked for, which takes Presidio three seconds to begin: these tests are about rows."""
+    monkeypatch.setattr("gate.evaluation.memorization.pii_rules", lambda policy, folders: PiiRules(()))
+
+
 @pytest.fixture(scope="module")
 def data(seal: Seal) -> Approved:
     return seal(drawn(1, 30), drawn(2, 8), drawn(3, 10))
@@ -43,6 +49,7 @@ def examples(of: Task, side: str) -> list[str]:
     return [each["example"] for each in of.documents if each["side"] == side]
 
 
+@pytest.mark.usefixtures("unread")
 def test_only_rows_that_were_trained_on_are_asked_for(data: Approved, tmp_path: Path) -> None:
     ids = sorted(name for frame in data.opened.examples("train", ["id"]) for name in frame["id"])
     unseen = ids[::3]
@@ -51,6 +58,7 @@ def test_only_rows_that_were_trained_on_are_asked_for(data: Approved, tmp_path: 
         assert set(examples(task(suite, name), "trained")) == set(ids) - set(unseen)
 
 
+@pytest.mark.usefixtures("unread")
 def test_the_same_candidate_is_asked_the_same_again(data: Approved, tmp_path: Path) -> None:
     training = say_trained([data])
     one, other = (suite_of(data, training, rules(tmp_path, rows=5)) for _ in range(2))
@@ -60,6 +68,7 @@ def test_the_same_candidate_is_asked_the_same_again(data: Approved, tmp_path: Pa
     assert set(examples(task(seeded, "rows"), "trained")) != set(examples(task(one, "rows"), "trained"))
 
 
+@pytest.mark.usefixtures("unread")
 def test_a_row_that_another_snapshot_trained_on_is_not_held_out(data: Approved, seal: Seal, tmp_path: Path) -> None:
     both = drawn(3, 10)[:4]
     other = seal([*drawn(7, 20), *both], drawn(8, 8), drawn(9, 6), name="other", store=data.store.root)
@@ -71,6 +80,7 @@ def test_a_row_that_another_snapshot_trained_on_is_not_held_out(data: Approved, 
     assert task(suite, "rows").document.snapshot is None
 
 
+@pytest.mark.usefixtures("unread")
 def test_nothing_that_cannot_be_asked_is_asked(data: Approved, seal: Seal, tmp_path: Path) -> None:
     suite = suite_of(data, say_trained([data], canaries=0), rules(tmp_path))
     assert [each.name for each in suite.tasks] == ["memorization_extraction", "memorization_pii", "memorization_rows"]
@@ -94,6 +104,7 @@ def test_an_objective_that_learns_no_text_is_refused(data: Approved, tmp_path: P
         suite_of(data, say_trained([data], canaries=0, objective="reward"), rules(tmp_path))
 
 
+@pytest.mark.usefixtures("unread")
 def test_texts_are_put_bare(seal: Seal, tmp_path: Path) -> None:
     train, held = ([{"text": row["output"]} for row in drawn(seed, 20)] for seed in (1, 3))
     data = seal(train, [{"text": row["output"]} for row in drawn(2, 8)], held, name="texts")
@@ -131,9 +142,8 @@ def test_a_policy_that_looks_for_no_personal_data_is_an_error(data: Approved, tm
     folders = rules(tmp_path, pii={"policy": "blind"})
     path = tmp_path / "rules/admission/blind.yaml"
     path.parent.mkdir()
-    path.write_text(
-        "version: 1\nrules:\n  - {id: size, check: exact_duplicates, severity: error, tolerate: 0, remedy: drop, why: w}\n"
-    )
+    rule = "{id: size, check: exact_duplicates, severity: error, tolerate: 0, remedy: drop, why: w}"
+    path.write_text(f"version: 1\nrules:\n  - {rule}\n")
     with pytest.raises(PolicyError, match="no rule of the check `pii`"):
         suite_of(data, say_trained([data]), folders)
 
