@@ -1,0 +1,45 @@
+"""The whole story of `make demo`, from check to the champion, on five seeds: of the base, of both trainings."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from examples.demo import PASSED, Story, data, models, prepare, promotion, tell
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
+
+@pytest.fixture(scope="session")
+def checked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A team's folder once its data was checked, fixed, admitted and approved: the same for every seed."""
+    return tell(Story(tmp_path_factory.mktemp("story") / "team", show=False), (prepare, data)).place
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_careful_one_is_promoted_and_the_reckless_one_forgot(seed: int, checked: Path, tmp_path: Path) -> None:
+    story = Story(shutil.copytree(checked, tmp_path / "team"), seed, show=False)
+    tell(story, (models, promotion))  # which holds every command to its exit code
+
+    careful = _decided(story, "careful", seed)
+    assert careful["verdict"] == "pass"
+
+    reckless = _decided(story, "reckless", seed)
+    assert reckless["verdict"] == "fail"
+    reason = reckless["reasons"][0]["said"]
+    assert "skills" in reason, reason
+    (forgotten,) = [each for each in reckless["outcomes"] if each["task"] == "skills" and each["against"] == "base"]
+    assert forgotten["verdict"] == "fail"
+    (learned,) = [each for each in reckless["outcomes"] if each["demand"] == "better"]
+    assert learned["verdict"] == "pass", "it is refused for what it forgot, and not for what it did not learn"
+    assert "careful" in story.type("gate models ls", PASSED)
+
+
+def _decided(story: Story, name: str, seed: int) -> dict[str, object]:
+    """The report's JSON twin, as it was written beside the page."""
+    said: dict[str, object] = json.loads((story.place / f"{name}.json").read_text("utf-8"))
+    print(f"seed {seed}: {name}: {said['verdict']}: {said['reasons']}")
+    return said
