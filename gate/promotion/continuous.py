@@ -26,7 +26,7 @@ from gate.promotion.groups import grouped
 from gate.promotion.tango import Floats
 
 RESAMPLES = 9_999
-"""Of the bootstrap: its 5 % quantile is then known to ± 0.4 points (Davison and Hinkley 1997, section 2.5.2)."""
+"""Of the bootstrap. The share beyond its 5 % quantile is then known to ± 0.4 points: 2 √(0.05 · 0.95 / 9,999)."""
 _ROUNDING = 1e-12
 """Of a score: differences that vary by less are the same."""
 _DRAWN = 4_000_000
@@ -146,8 +146,8 @@ def _bootstrap(sums: Floats, sizes: Floats, delta: float, alpha: float, seed: in
     lower, upper = float(found.confidence_interval.low), float(found.confidence_interval.high)
     if not (math.isfinite(lower) and math.isfinite(upper)):
         return None
-    # The level at which `delta` is the lower bound: Efron's equation 3.9 solved for it. The acceleration is from the
-    # jackknife, the bias from the share of resamples below the mean.
+    # The level at which `delta` is the lower bound: the formula of the BCa limits solved for it. The acceleration is
+    # from the jackknife, the bias from the share of resamples below the mean.
     means = np.asarray(found.bootstrap_distribution)
     observed = sums.sum() / sizes.sum()
     left_out = (sums.sum() - sums) / (sizes.sum() - sizes)

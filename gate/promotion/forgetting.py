@@ -4,11 +4,11 @@ The mean hides that one fact was forgotten while another was learned. Harmon, Ho
 post-training forgetting in language models at scale", 2025, arXiv:2510.17776) count the transitions 1 → 0 and 0 → 1 of
 items instead, and for multiple choice subtract what guessing is expected to contribute, given the two accuracies.
 
-How much that is follows from the usual model of guessing. An item is known, and then answered rightly, or it is not,
-and then answered rightly with probability c (1/k of k choices). All wrong answers are failed guesses, so a model of
-accuracy a made (1 − a)·c / (1 − c) of its answers right by luck. An item goes 1 → 0 by chance where the answer before
-was lucky and the one after is wrong: with both independent, (1 − before)·(1 − after)·c / (1 − c). The same figure comes
-out for 0 → 1: guessing moves as many items in one direction as in the other.
+How much that is follows from the usual model of guessing (derived here). An item is known, and then answered rightly,
+or it is not, and then answered rightly with probability c (1/k of k choices). All wrong answers are failed guesses, so
+a model of accuracy a made (1 − a)·c / (1 − c) of its answers right by luck. An item goes 1 → 0 by chance where the
+answer before was lucky and the one after is wrong: with both independent, (1 − before)·(1 − after)·c / (1 − c). The
+same figure comes out for 0 → 1: guessing moves as many items in one direction as in the other.
 
 Two models of one family guess alike, and fewer items move by chance than independence says; then the adjusted figures
 are too small, and the observed ones, which stand beside them, are the upper bound.

@@ -2,8 +2,8 @@
 
 Of n items some are lost (right before, wrong after) and some are gained (wrong before, right after); the difference is
 (gained − lost) / n. The statistic tests that the true difference is `delta`, with the variance that is likeliest under
-that hypothesis, so that it does not collapse where nothing, or everything, changed (Tango 1998, Statistics in Medicine
-17:891–908, equations 8 and 9).
+that hypothesis, so that it does not collapse where nothing, or everything, changed (Tango 1998, "Equivalence test and
+confidence interval for the difference in proportions for the paired-sample design", Statistics in Medicine 17:891–908).
 """
 
 from __future__ import annotations

@@ -8,7 +8,10 @@ import time
 
 import pytest
 
-HEAVY = ("polars", "duckdb", "torch", "transformers", "great_expectations", "presidio_analyzer", "spacy", "pandas")
+HEAVY = (
+    "polars", "duckdb", "torch", "transformers", "great_expectations", "presidio_analyzer", "spacy", "pandas", "scipy",
+    "statsmodels", "lm_eval", "peft", "altair",
+)  # fmt: skip
 
 
 def test_importing_the_command_loads_nothing_heavy() -> None:

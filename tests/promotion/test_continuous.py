@@ -12,6 +12,7 @@ from scipy.stats import bootstrap, ttest_rel
 
 from gate.errors import UsageError
 from gate.promotion.continuous import RESAMPLES, mean_difference
+from gate.promotion.tango import Floats
 
 SLEEP = (
     np.array([0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0]),
@@ -56,6 +57,29 @@ def test_clusters_as_in_statsmodels() -> None:
     assert found.error == pytest.approx(float(fit.bse[0]))
     assert found.p_difference == pytest.approx(float(fit.pvalues[0]))
     assert found.degrees == 14
+
+
+def test_the_bootstrap_draws_whole_clusters() -> None:
+    """Of unequal size: the same as drawing their numbers, and adding up what belongs to each."""
+    sizes = np.array([1, 9, 2, 8, 3, 7, 4, 6, 5, 15])
+    names = np.repeat(np.arange(10), sizes)
+    sums = np.bincount(names, weights=CHANGED - SCORES)
+    order = np.lexsort((sizes, sums))
+
+    def mean(drawn: Floats, axis: int = -1) -> Floats:
+        place = order[drawn.astype(int)]
+        found: Floats = sums[place].sum(axis=axis) / sizes[place].sum(axis=axis)
+        return found
+
+    drawn = bootstrap(
+        (np.arange(10.0),), mean, confidence_level=0.9, n_resamples=RESAMPLES, method="BCa", vectorized=True,
+        rng=np.random.default_rng(0),
+    ).confidence_interval  # fmt: skip
+    found = mean_difference(SCORES, CHANGED, delta=-0.05, clusters=[str(each) for each in names])
+    t = found.difference - found.critical * found.error, found.difference + found.critical * found.error
+    assert found.lower == pytest.approx(min(t[0], drawn.low), rel=1e-9)
+    assert found.upper == pytest.approx(max(t[1], drawn.high), rel=1e-9)
+    assert drawn.low < t[0] or drawn.high > t[1]  # otherwise this would not show it
 
 
 def test_items_that_are_their_own_cluster_are_independent() -> None:
