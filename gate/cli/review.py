@@ -29,6 +29,7 @@ Examples:
   gate review data/ --export sheet.csv
   gate review data/ --import sheet.csv --key 'Ana Ruiz'
   gate review data/ --suggest --out .
+  gate review --outputs support-desk-lora-1 --trust trust.yaml
 
 \b
 Keys: g good, b bad (asks why), s skip, m more, u undo, q quit. What was
@@ -40,9 +41,9 @@ Exit codes: 0 done or quit, 2 usage error, 130 interrupted (answers are kept).
 
 
 @click.command("review", epilog=EPILOG)
-@click.argument("what", nargs=-1, metavar="[PATHS|SNAPSHOT]")
+@click.argument("what", nargs=-1, metavar="[PATHS|SNAPSHOT|CANDIDATE]")
 @click.option(
-    "--sample", "-n", "size", type=click.IntRange(min=1), default=100, show_default=True, help="Examples to draw."
+    "--sample", "-n", "size", type=click.IntRange(min=1), help="Examples to draw; else 100, and of outputs 40."
 )
 @click.option(
     "--seed",
@@ -68,6 +69,7 @@ Exit codes: 0 done or quit, 2 usage error, 130 interrupted (answers are kept).
     metavar="FILE.csv",
     help="Take the verdicts of such a sheet, and sign them.",
 )
+@click.option("--outputs", is_flag=True, help="Read what a scored CANDIDATE says, for its promotion's report.")
 @click.option("--suggest", "suggested", is_flag=True, help="Draft rules that would have caught the bad ones.")
 @click.option(
     "--out",
@@ -80,11 +82,12 @@ Exit codes: 0 done or quit, 2 usage error, 130 interrupted (answers are kept).
 @key_options
 def command(
     what: tuple[str, ...],
-    size: int,
+    size: int | None,
     seed: int,
     stratify: str | None,
     export: Path | None,
     import_: Path | None,
+    outputs: bool,
     suggested: bool,
     out: Path | None,
     store: Path | None,
@@ -96,16 +99,25 @@ def command(
 
     PATHS are data as for `gate check`; a SNAPSHOT is named by its name or id. The sample follows from the examples and
     the seed. At the end the verdicts are signed as a statement, which the rule `spot_check` counts.
+
+    With --outputs it is the outputs of a CANDIDATE that `gate eval` scored, of every task, of what changed against the
+    base and what did not; what is said of them stands in the next `gate promote` report.
     """
     from rich.console import Console
 
     from gate.reporting.terminal import Progress
     from gate.verbs.review import find_rows, sample
+    from gate.verbs.review_outputs import sample_outputs
     from gate.verbs.suggest import suggest
     from gate.verbs.surroundings import named_trust
 
     if sum((export is not None, import_ is not None, suggested)) > 1:
         raise UsageError("--export, --import and --suggest are one thing each", remedy="name one of them")
+    if outputs and (suggested or stratify is not None or len(what) != 1):
+        raise UsageError(
+            "--outputs takes one candidate, and neither --suggest nor --stratify",
+            remedy="gate review --outputs CANDIDATE",
+        )
     if out is not None and not suggested:
         raise UsageError("--out says where drafts go", remedy="ask for them with --suggest")
     if export is None and import_ is None and not suggested and not (sys.stdin.isatty() and sys.stderr.isatty()):
@@ -116,8 +128,14 @@ def command(
     whom = named_trust(trust, trust_revision)
     console = Console(stderr=True, highlight=False)
     with Progress(console) as progress:
-        rows = find_rows(what, store=store, trust=trust, trust_revision=trust_revision, on_stage=progress.update)
-        drawn = sample(rows, what, size=size, seed=seed, stratify=stratify)
+        if outputs:
+            drawn = sample_outputs(
+                what[0], size=size, seed=seed, store=store, trust=trust, trust_revision=trust_revision,
+                on_stage=progress.update,
+            )  # fmt: skip
+        else:
+            rows = find_rows(what, store=store, trust=trust, trust_revision=trust_revision, on_stage=progress.update)
+            drawn = sample(rows, what, size=size or 100, seed=seed, stratify=stratify)
         if suggested:
             found = suggest(rows, drawn, store=store, trust=whom, on_stage=progress.update)
     if suggested:

@@ -125,7 +125,12 @@ def _bits(outcomes: Iterable[Outcome]) -> Iterable[Bits]:
 
 
 def _points(decided: Decided, learned: Kept | None, kept: Kept | None) -> tuple[Point, ...]:
-    points = [point for each in decided.others if (point := _earlier(each)) is not None]
+    """The candidates of the store, each once, as it was decided last."""
+    latest: dict[object, Point] = {}
+    for each in decided.others:
+        if each.get("model") != decided.candidate.model and (point := _earlier(each)) is not None:
+            latest[each.get("model")] = point
+    points = list(latest.values())
     if learned is not None and kept is not None:
         own = decided.candidate.name, decided.made, decided.verdict
         points.append(Point(*own, learned.learned, kept.forgotten, this=True))

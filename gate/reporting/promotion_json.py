@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import cast
 
 import orjson
 
@@ -34,8 +35,21 @@ from gate.version import __version__
 
 
 def to_promotion_json(decided: Decided, told: Told | None = None) -> PromotionEntry:
-    """The document; every number in it is finite, every text inert, so that it is JSON anywhere."""
-    told = told or Told()
+    """The document; every number in it is finite, every text inert, so that it is JSON anywhere and harmless where it
+    is printed."""
+    return cast(PromotionEntry, _harmless(_document(decided, told or Told())))
+
+
+def _harmless(value: object) -> object:
+    """The same with every text inert, keys included: names and reasons come from anywhere."""
+    if isinstance(value, str):
+        return inert(value)
+    if isinstance(value, Mapping):
+        return {inert(str(key)): _harmless(each) for key, each in value.items()}
+    return [_harmless(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def _document(decided: Decided, told: Told) -> PromotionEntry:
     page = promotion_page(decided, told)
     learned, forgotten = learned_and_forgotten(decided)
     forgot, kept = page.forgetting, page.reading

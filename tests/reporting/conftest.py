@@ -20,6 +20,10 @@ from gate.data.frame import EXAMPLES, MALFORMED, Dataset, SkippedFile, SourceFil
 from gate.data.views import Frames
 from gate.folders import Folders
 from gate.policy.model import Policy, Rule
+from gate.promotion.decided import Decided
+from gate.reporting.promotion_told import Told
+from gate.verbs.promotion_told import told_of
+from tests.reporting import promotion_made as promotions
 
 EMAIL = "maria.oliveira@contoso-mail.net"
 KEY = "AKIA4XQ7ZP2LM9TR6WBD"
@@ -251,3 +255,33 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
         assert text == path.read_text(encoding="utf-8"), f"GATE_UPDATE_GOLDEN=1 pytest {request.node.nodeid}"
 
     return compare
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory: pytest.TempPathFactory) -> promotions.Made:
+    """A store with a snapshot, a run and people. Tests that say something in it use their own."""
+    return promotions.made(tmp_path_factory.mktemp("promotion"))
+
+
+@pytest.fixture(scope="session")
+def passed(place: promotions.Made) -> Decided:
+    """A candidate that learned its task and kept the rest; the first one."""
+    return promotions.decided(place)
+
+
+@pytest.fixture(scope="session")
+def failed(place: promotions.Made) -> Decided:
+    """One that forgot, beside a champion, and whose criteria were changed after training."""
+    return promotions.changed_criteria(promotions.decided(place, promotions.FORGOT, champion=True))
+
+
+@pytest.fixture(scope="session")
+def unclear(place: promotions.Made) -> Decided:
+    """One of which too few items say too little."""
+    return promotions.decided(place, promotions.UNCLEAR)
+
+
+@pytest.fixture(scope="session")
+def told(place: promotions.Made, passed: Decided) -> Told:
+    """What the store tells of it."""
+    return told_of(passed, place.ledger, place.people.trust, author="ana")
