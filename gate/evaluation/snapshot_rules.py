@@ -4,17 +4,17 @@ own with what a repository's says otherwise. Every limit stands there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from gate.errors import PolicyError, UsageError
 from gate.evaluation.scorers import scorers
 from gate.evaluation.task_keys import keys_of
 from gate.folders import Folders
 from gate.policy.form import Form, Name
-from gate.policy.invalid import place_of, policy_error
+from gate.policy.invalid import nearest, place_of, policy_error
 from gate.policy.layers import laid_over, layers
 from gate.policy.model import Place
 
@@ -112,12 +112,17 @@ def snapshot_task_rules(folders: Folders) -> SnapshotTaskRules:
     except ValidationError as error:
         found = policy_error(error, places=places, prefix="", valid=lambda where: keys_of(SnapshotTaskRules, where))
         raise PolicyError(found.what, where=found.where or FILE, remedy=found.remedy) from None
-    for key, part, primaries in (
-        ("generate", rules.generate, (rules.generate.short.primary, rules.generate.long.primary)),
-        ("json", rules.json_, (rules.json_.primary,)),
-        ("calls", rules.calls, (rules.calls.primary,)),
+    generate = rules.generate
+    for key, named, primaries in (
+        (
+            "generate",
+            generate.scorers,
+            {"short.primary": generate.short.primary, "long.primary": generate.long.primary},
+        ),
+        ("json", rules.json_.scorers, {"primary": rules.json_.primary}),
+        ("calls", rules.calls.scorers, {"primary": rules.calls.primary}),
     ):
-        _check(key, part, primaries, places)
+        _check(key, named, primaries, places)
     return rules
 
 
@@ -128,15 +133,20 @@ def _within(values: Mapping[str, Any]) -> dict[str, object]:
     return dict(found) if isinstance(found, Mapping) else {}
 
 
-def _check(key: str, part: BaseModel, primaries: tuple[str, ...], places: Mapping[str, Place]) -> None:
-    where = str(place_of(f"{key}.scorers", places) or FILE)
+def _check(key: str, named: Sequence[str], primaries: Mapping[str, str], places: Mapping[str, Place]) -> None:
+    """That the scorers of a task are there, and give the metrics that verdicts are about."""
+
+    def where(inner: str) -> str:
+        return str(place_of(f"{key}.{inner}", places) or FILE)
+
     try:
-        _, metrics = scorers(part.scorers)  # type: ignore[attr-defined]  # both forms have them
+        _, metrics = scorers(named)
     except UsageError as error:
-        raise PolicyError(error.what, where=where, remedy=error.remedy) from None
+        raise PolicyError(error.what, where=where("scorers"), remedy=error.remedy) from None
     known = [metric.name for metric in metrics]
-    for primary in primaries:
+    for inner, primary in primaries.items():
         if primary not in known:
             raise PolicyError(
-                f"{key}: {primary!r} is no metric of its scorers", where=where, remedy=f"they give {', '.join(known)}"
-            )
+                f"{key}.{inner}: {primary[:100]!r} is no metric of its scorers",
+                where=where(inner), remedy=nearest(primary, known, "they give"),
+            )  # fmt: skip

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gate.errors import GateError, UsageError
-from gate.evaluation.suite_files import FOLDER, check_names, read_folder, read_suite
+from gate.evaluation.snapshot_rules import snapshot_task_rules
+from gate.evaluation.suite_files import FOLDER, check_names, read_folder, read_suite, read_suites
 from gate.evaluation.suite_overview import ShownSuite, shown
 from gate.evaluation.task import Suite
 from gate.evaluation.task_code import allowed
@@ -70,8 +71,8 @@ def check_suites(path: Path_ | None = None, *, allow_code: Sequence[str] = ()) -
                 "no suite lies there", where=os.fspath(path), remedy=f"a suite's folder holds one of {listed}"
             )
     folders = Folders(Path(path).resolve()) if path is not None else _folders(None)
-    suites = [read_suite(name, folders, allow_code=allow_code) for name in SUITES]
-    check_names(suites)
+    suites = read_suites(folders, allow_code=allow_code)
+    snapshot_task_rules(folders)
     return [shown(suite, _files(suite, folders)) for suite in suites]
 
 
@@ -84,6 +85,8 @@ def _folder(folder: Path, name: SuiteName, allow_code: Sequence[str]) -> ShownSu
 
 def _shown(name: str, folders: Folders, allow_code: Sequence[str]) -> ShownSuite:
     suite = read_suite(name, folders, allow_code=allow_code)
+    if suite.name == "regression":
+        snapshot_task_rules(folders)  # how its tasks are made stands in the same file
     return shown(suite, _files(suite, folders))
 
 

@@ -101,6 +101,14 @@ def test_check_says_file_and_line(gate: Run, own: Path) -> None:
     assert (listed.returncode, "cannot be read" in listed.stdout) == (2, True)
 
 
+def test_check_reads_how_tasks_of_the_test_split_are_made(gate: Run, own: Path) -> None:
+    (own / "regression.yaml").write_text(GROUP.replace("extends:", "snapshot: {shots: {seed: x}}, extends:"), "utf-8")
+    for command in (("check",), ("show", "regression")):
+        done = gate("suites", *command)
+        assert done.returncode == 2
+        assert "rules/suites/regression/regression.yaml:3: shots.seed: input should be a valid integer" in done.stderr
+
+
 def test_check_of_what_is_no_suite(gate: Run, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for path, said in (("empty", "no suite lies there"), ("none", "there is no such folder")):
