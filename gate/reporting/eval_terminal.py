@@ -25,6 +25,8 @@ from gate.reporting.progress import Progress as Stages
 
 _LINES_EVERY = 20.0
 """Seconds between two lines of progress where there is no terminal."""
+_WIDE = 120
+"""Columns of a log."""
 
 
 class Screen:
@@ -119,17 +121,22 @@ class Screen:
     def _line(self, text: str, style: str = "") -> None:
         self._console.print(Text("\n".join(one_line(each, 500) for each in text.split("\n")), style), soft_wrap=True)
 
+    def _show(self, table: Table) -> None:
+        """A table; where nobody sees it on a terminal, as wide as it is."""
+        if not self._console.is_terminal:
+            self._console.width = max(self._console.width, _WIDE)
+        self._console.print()
+        self._console.print(table)
+
     def render(self, evaluations: Evaluations) -> None:
         """The tables, what could not be scored, and what comes next."""
         for each in evaluations.together:
             table = _table(evaluations, each)
             if table.row_count:
-                self._console.print()
-                self._console.print(table)
+                self._show(table)
         for more in (_prompts(evaluations), _repeats(evaluations)):
             if more is not None:
-                self._console.print()
-                self._console.print(more)
+                self._show(more)
         self._console.print()
         for failure in evaluations.failures:
             self._line(f"not scored: {failure.subject.name} on {failure.suite}: {failure.error.what}", "bold red")
@@ -144,26 +151,30 @@ _COLUMNS: tuple[Role, ...] = ("candidate", "base", "champion", "model")
 
 
 def _table(evaluations: Evaluations, together: Measured) -> Table:
-    """A line for each task: what each model scored on its primary metric."""
+    """A line for each task, under its suite: what each model scored on its primary metric."""
     members = {role: together.members[role] for role in _COLUMNS if role in together.members}
     found = {role: _tasks(evaluations, subject) for role, subject in members.items()}
-    first = next(iter(members), None)
-    title = together.name or (members[first].name if first else "")
+    title = together.name or next((each.name for each in members.values()), "")
     table = Table(title=escape(one_line(title, 80)), title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for name in ("suite", "task", "metric"):
-        table.add_column(name, no_wrap=True, overflow="ellipsis")
-    for name in ("n", *members, *(("difference", "flips") if len(members) > 1 else ())):
+    for name in ("task", "metric"):
+        table.add_column(name, overflow="fold")
+    for name in ("n", *members, *(("change", "flips") if len(members) > 1 else ())):
         table.add_column(name, justify="right", no_wrap=True)
+    before = ""
     for suite, task in dict.fromkeys(key for each in found.values() for key in each):
+        if suite != before:
+            table.add_row(f"[bold]{suite}[/]")
+            before = suite
         shown = {role: found[role].get((suite, task)) for role in members}
         any_one = next(each for each in shown.values() if each is not None)
         metric = any_one.document.metric(any_one.document.primary)
-        better = "" if metric.higher_is_better else " (less is better)"
-        row = [suite, one_line(task, 40), metric.name + better, f"{any_one.items.height:,}"]
+        name = one_line(task.removeprefix(f"{suite}_"), 60)
+        row = [f"  {escape(name)}", escape(metric.name) + ("" if metric.higher_is_better else " ↓")]
+        row += [f"{any_one.items.height:,}"]
         row += ["–" if each is None else f"{each.scores.scores[metric.name]:.3f}" for each in shown.values()]
         if len(members) > 1:
             row += _compared(shown.get("candidate"), shown.get("base") or shown.get("champion"))
-        table.add_row(*(each if each.startswith("[") else escape(each) for each in row))
+        table.add_row(*row)
     return table
 
 
