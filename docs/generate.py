@@ -37,11 +37,13 @@ def pages() -> dict[Path, str]:
     """Every generated file, and what it should hold."""
     from gate.reporting.eval_json import evaluation_schema
     from gate.reporting.plan_json import plan_schema
+    from gate.reporting.promotion_schema import promotion_schema
     from gate.reporting.schema import result_schema
     from gate.verbs.schemas import SCHEMAS
 
     schemas = {name: make() for name, make in SCHEMAS.items()}
-    schemas |= {"evaluation": evaluation_schema(), "plan": plan_schema(), "result": result_schema()}
+    schemas |= {"evaluation": evaluation_schema(), "plan": plan_schema(), "promotion": promotion_schema()}
+    schemas |= {"result": result_schema()}
     return {
         DOCS / "rules.md": GENERATED + "\n".join(_rules()) + "\n",
         DOCS / "commands.md": GENERATED + "\n".join(_commands()) + "\n",
