@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gate.errors import UsageError
@@ -46,6 +46,8 @@ class _Of:
     rules: SnapshotTaskRules
     suffix: str
     left_out: LeftOut
+    drawn: dict[str, list[Made]] = field(default_factory=dict)
+    """Of each kind, items of the train split in the order in which they are shown; read once."""
 
     def name(self, task: str) -> str:
         return f"snapshot-{task}{self.suffix}"
@@ -241,11 +243,11 @@ def _task(
 
 def _shots(of: _Of, form: Form) -> list[Document]:
     """Examples of the train split that are like the items of a task, in the order in which they are shown."""
-    some = of.rules.shots.examples
-    ids = list(drawn_ids(of.snapshot, of.rules.shots.seed, _KINDS[form], some * _CANDIDATES)) if some else []
-    if not ids:
-        return []
-    made, _ = made_of(of.snapshot, "train", ids)
-    by_id = {each.document["example"]: each for each in made if each.form == form}
-    found = [by_id[each] for each in ids if each in by_id][:some]
+    some, kind = of.rules.shots.examples, _KINDS[form]
+    if kind not in of.drawn:
+        ids = list(drawn_ids(of.snapshot, of.rules.shots.seed, kind, some * _CANDIDATES)) if some else []
+        made = made_of(of.snapshot, "train", ids)[0] if ids else []
+        by_id = {each.document["example"]: each for each in made}
+        of.drawn[kind] = [by_id[each] for each in ids if each in by_id]
+    found = _those(of.drawn[kind], form)[:some]
     return with_meta(found, of.rules)[0] if found else []
