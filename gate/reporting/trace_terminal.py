@@ -48,6 +48,7 @@ def _life(life: Life, console: Console) -> None:
         *(("review", f"{said.verdict}, {_by(said.author, said.made, None)}") for said in life.reviews),
         *(("training", _trained(run)) for run in life.runs),
         *(("model", model) for model in life.models),
+        *(("promotion", said) for said in life.promoted),
         *(("erased", f"{_by(one.author, one.made, one.trusted)}: {one.why}") for one in life.erasures),
     ]
     if not life.runs and life.admitted:

@@ -137,6 +137,8 @@ class Life:
     """Training runs that had it in a train split; `gate.training.seen` tells of them."""
     models: tuple[str, ...] = ()
     """Digests of the models that learned from it, and of the forms in which they were released."""
+    promoted: tuple[str, ...] = ()
+    """What was decided of these models, in sentences."""
 
 
 @dataclass(frozen=True, slots=True)

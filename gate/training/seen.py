@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from gate.provenance.statements import Release, Training
+from gate.provenance.statements import Promotion, Release, Training
 from gate.snapshots.parquet import from_parquet
 from gate.snapshots.tracing import Life, Tracer, TrainedIn
 from gate.training.accounting import FATES, REASONS
@@ -49,7 +49,21 @@ def with_runs(tracer: Tracer, lives: Sequence[Life]) -> list[Life]:
                     REASONS.get(row["reason"], row["reason"]),
                 )
             )
-    return [replace(life, runs=tuple(found[life.id]), models=_models(tracer, found[life.id])) for life in lives]
+    told = []
+    for life in lives:
+        models = _models(tracer, found[life.id])
+        told.append(replace(life, runs=tuple(found[life.id]), models=models, promoted=_promoted(tracer, models)))
+    return told
+
+
+def _promoted(tracer: Tracer, models: Sequence[str]) -> tuple[str, ...]:
+    """What was decided of some models, the oldest decision first."""
+    return tuple(
+        f"{one.about.name} ({one.about.model[:12]}): {one.about.verdict}, by {one.author} on {one.made[:10]}"
+        + (" (not trusted)" if tracer.trusted(one) is False else "")
+        for one in tracer.statements
+        if isinstance(one.about, Promotion) and one.about.model in models
+    )
 
 
 def _models(tracer: Tracer, runs: Sequence[TrainedIn]) -> tuple[str, ...]:

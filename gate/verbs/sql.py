@@ -18,7 +18,7 @@ import polars as pl
 
 from gate.data.frame import SPLITS
 from gate.provenance.ledger import Ledger
-from gate.provenance.statements import Admission, Ref, Review, Statement
+from gate.provenance.statements import Admission, Evaluation, ModelRef, Promotion, Ref, Review, Statement
 from gate.provenance.trust import Trust, Untrusted
 from gate.snapshots.layout import Descriptor
 from gate.snapshots.reach import Erased, erased, every_ref, present, read_descriptor
@@ -91,6 +91,8 @@ class _Tables:
     """By name and snapshot: the highest number."""
     current: dict[str, int]
     """By name: the highest number."""
+    champions: dict[str, str]
+    """By name: the promotion that its last ref rests on."""
     gone: dict[str, Erased]
 
     @classmethod
@@ -105,12 +107,15 @@ class _Tables:
         }
         refs: dict[tuple[str, str], int] = {}
         highest: dict[str, int] = {}
+        champions: dict[str, str] = {}
         for ref in every_ref(ledger):
             if isinstance(ref.about, Ref) and _vouched(trust, ref) is not False:
                 refs[ref.about.name, ref.about.snapshot] = ref.about.number
                 highest[ref.about.name] = ref.about.number
+            if isinstance(ref.about, ModelRef) and _vouched(trust, ref) is not False:
+                champions[ref.about.name] = ref.about.statement
         counted = [one for one in every if trusted[one.digest] is not False]
-        return cls(store, every, trusted, list(last.values()), refs, highest, erased(counted))
+        return cls(store, every, trusted, list(last.values()), refs, highest, champions, erased(counted))
 
     def rows(self, name: str) -> pl.DataFrame | tuple[Piece, ...]:
         """What a view shows, once the objects behind it were hashed."""
@@ -118,6 +123,10 @@ class _Tables:
             return self._snapshots()
         if name == "statements":
             return self._statements()
+        if name == "evaluations":
+            return self._evaluations()
+        if name == "promotions":
+            return self._promotions()
         pieces = tuple(getattr(self, f"_{name}", tuple)())
         paths = sorted({path for piece in pieces for path in piece.paths})
         with ThreadPoolExecutor(max(2, os.cpu_count() or 1)) as pool:
@@ -182,6 +191,68 @@ class _Tables:
             if isinstance(one.about, Review) and self.trusted[one.digest] is not False:
                 constants = {"statement": one.digest, "author": one.author, "made": one.made}
                 yield Piece(constants | {"snapshot": one.about.snapshot or ""}, ((self._path(one.about.verdicts),),))
+
+    def _items(self) -> Iterator[Piece]:
+        for one in self.statements:
+            about = one.about
+            if isinstance(about, Evaluation) and self.trusted[one.digest] is not False:
+                said = {"evaluation": one.digest, "name": about.name, "model": about.model, "suite": about.suite}
+                for each in about.tasks:
+                    yield Piece(said | {"task": each.task}, ((self._path(each.items),),))
+
+    def _evaluations(self) -> pl.DataFrame:
+        # A row per task and metric of each evaluation: thousands at most.
+        return pl.DataFrame(
+            [
+                {
+                    **self._said(one),
+                    "name": about.name,
+                    "model": about.model,
+                    "form": about.form,
+                    "suite": about.suite,
+                    "snapshot": about.snapshot,
+                    "task": each.task,
+                    "document": each.document,
+                    "metric": metric,
+                    "value": value,
+                    "n": each.n,
+                    "prompts": about.prompts is not None,
+                    "repeat": about.repeat is not None,
+                }
+                for one in self.statements
+                if isinstance(about := one.about, Evaluation) and self.trusted[one.digest] is not False
+                for each in about.tasks
+                for metric, value in each.scores.items()
+            ],
+            schema=SCHEMAS["evaluations"],
+        )
+
+    def _promotions(self) -> pl.DataFrame:
+        return pl.DataFrame(
+            [
+                {
+                    **self._said(one),
+                    "name": about.name,
+                    "model": about.model,
+                    "verdict": about.verdict,
+                    "champion": about.champion,
+                    "champion_name": about.champion_name,
+                    "first": about.first,
+                    "current": self.champions.get(about.champion_name) == one.digest,
+                    "criteria_changed": about.criteria_changed,
+                    "reasons": about.reasons,
+                    "policy": about.policy,
+                    "report": about.report,
+                }
+                for one in self.statements
+                if isinstance(about := one.about, Promotion) and self.trusted[one.digest] is not False
+            ],
+            schema=SCHEMAS["promotions"],
+        )
+
+    def _said(self, one: Statement) -> dict[str, object]:
+        trusted = self.trusted[one.digest]
+        return {"statement": one.digest, "made": one.made, "author": one.author, "trusted": trusted}
 
     def _snapshots(self) -> pl.DataFrame:
         # A row per admission: thousands at most.

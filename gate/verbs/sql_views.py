@@ -7,6 +7,7 @@ from polars.datatypes import DataType, DataTypeClass
 
 from gate.admission.result import FINDINGS
 from gate.data.frame import MALFORMED, SPLITS
+from gate.evaluation.items import ITEMS
 from gate.snapshots.layout import ADMITTED, EXCLUDED, VERDICTS
 
 
@@ -41,10 +42,23 @@ SCHEMAS: dict[str, pl.Schema] = {
         pl.Schema({"parents": pl.List(pl.String)}),
         *("previous", "version", "about"),
     ),
-    "evaluations": _columns("statement", "model", "task", "metric", pl.Schema({"value": pl.Float64, "n": pl.UInt64})),
-    "items": _columns("evaluation", "task", "doc_hash", "metric", pl.Schema({"value": pl.Float64})),
+    "evaluations": _columns(
+        *("statement", "made", "author"),
+        pl.Schema({"trusted": pl.Boolean}),
+        *("name", "model", "form", "suite", "snapshot", "task", "document", "metric"),
+        pl.Schema({"value": pl.Float64, "n": pl.UInt64, "prompts": pl.Boolean, "repeat": pl.Boolean}),
+    ),
+    "items": _columns("evaluation", "name", "model", "suite", "task", ITEMS),
+    "promotions": _columns(
+        *("statement", "made", "author"),
+        pl.Schema({"trusted": pl.Boolean}),
+        *("name", "model", "verdict", "champion", "champion_name"),
+        pl.Schema({"first": pl.Boolean, "current": pl.Boolean, "criteria_changed": pl.Boolean}),
+        pl.Schema({"reasons": pl.List(pl.String)}),
+        *("policy", "report"),
+    ),
 }
-"""The columns of each view. `evaluations` and `items` have no rows yet."""
+"""The columns of each view."""
 
 ABOUT: dict[str, str] = {
     "examples": "every admitted example of every snapshot, with its split",
@@ -54,7 +68,8 @@ ABOUT: dict[str, str] = {
     "verdicts": "what people said of the examples of a spot check",
     "snapshots": "the last admission of each snapshot and name; current: what the name stands for now",
     "statements": "every signed statement; about is JSON",
-    "evaluations": "how models did, by task and metric (no rows yet)",
-    "items": "the same, item by item (no rows yet)",
+    "evaluations": "how models did: a row for each task and metric",
+    "items": "the same, item by item; scores is a list: unnest(scores)",
+    "promotions": "what was decided of models; current: it made the model that is champion now",
 }
 """What is in each view."""

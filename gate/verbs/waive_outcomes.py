@@ -1,4 +1,4 @@
-"""`gate waive promotion/SUITE MODEL`: a dated exception to what a promotion found on a suite, where its policy allows it.
+"""`gate waive promotion/SUITE MODEL`: a dated exception to what a promotion found, where its policy allows it.
 
 The waiver names the outcomes of the last decision on the model that did not pass, by digests of what they are about:
 the model, the task with its data, the metric and against whom. Another model, or another version of the task, is not
