@@ -2,7 +2,7 @@
 
     python examples/tiny_base.py out/tiny-base
 
-It is a Llama of 771,000 parameters with a tokenizer and a chat template of its own. In some thirty seconds on
+It is a Llama of 771,000 parameters with a tokenizer and a chat template of its own. In half a minute or so on
 two cores it learns to add numbers below twenty, sixteen capitals and some opposites, by heart and in chat form: enough
 to see whether later training makes it forget them. It knows nothing else.
 """
