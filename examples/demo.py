@@ -94,7 +94,7 @@ def prepare(story: Story) -> None:
     (place / ".git").mkdir()  # where the repository begins
     shutil.copytree(EXAMPLES / "support-desk", place / "data")
     for folder in ("rules", "recipes"):
-        shutil.copytree(EXAMPLES / "demo" / folder, place / folder)
+        shutil.copytree(EXAMPLES / "team" / folder, place / folder)
     known = skills()
     random.Random(0).shuffle(known)  # the same questions whatever the seed
     write(place / "general/train.jsonl", [{"instruction": asked, "output": said} for asked, said in known[:ANCHORS]])
@@ -173,6 +173,10 @@ def promotion(story: Story) -> None:
     """The second door: what may be released."""
     story.tell("Both and their base are scored: on the test split, and on what the base could do. The base once.")
     story.type("gate eval careful reckless --suite regression --suite forgetting --key ana")
+    story.tell(
+        "A model this small has nothing to say to customers. What training changed is how many bits a byte of the "
+        "agents' answers costs it."
+    )
     story.tell("The careful one: better at its task, and no worse at the rest? There is no champion yet: --first.")
     story.type("gate promote careful --first --output html=careful.html --output json=careful.json --key ana", WAITING)
     story.tell("ben reads the report, and signs. The next run makes it the champion.")
