@@ -3,6 +3,7 @@ what its items quote is kept masked."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -138,6 +139,14 @@ def test_a_base_that_was_asked_something_else_is_no_base(known: Known) -> None:
     other = replace(task, items=task.items.reverse())
     with pytest.raises(Damaged, match="not the same items"):
         figures_of(known.candidate, replace(known.base, tasks={name: other}))
+
+
+def test_every_figure_is_documented(known: Known) -> None:
+    page = (Path(__file__).parents[2] / "docs/memorization.md").read_text("utf-8")
+    for name in {re.sub(r"_x\d+", "_x1", each.removesuffix("_calibrated")) for each in known.figures}:
+        assert f"| `{name}`" in page
+    for name in known.candidate.tasks:
+        assert f"| `{name}` |" in page
 
 
 def test_what_follows_a_pattern_is_not_known_by_heart(known: Known) -> None:

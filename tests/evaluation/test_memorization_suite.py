@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from gate.errors import PolicyError, UsageError
 from gate.evaluation.memorization import memorization_suite, read_canaries
 from gate.evaluation.memorization_pii import Personal, PiiRules
 from gate.evaluation.memorization_rows import asked_of
-from gate.evaluation.memorization_rules import load_memorization_rules
+from gate.evaluation.memorization_rules import FILE, load_memorization_rules
+from gate.evaluation.suite_files import read_suite
 from gate.evaluation.task import Suite, Task
 from gate.folders import Folders
 from gate.provenance.envelope import canonical
@@ -136,6 +138,17 @@ def test_rules_are_gates_own_with_a_repositorys_on_top(tmp_path: Path) -> None:
     assert (mine.rows, mine.membership) == (7, shipped.membership)
     with pytest.raises(PolicyError, match=r"memorization\.yaml:1: .*rowz"):
         load_memorization_rules(rules(tmp_path, rowz=7))
+
+
+def test_the_documented_sizes_are_read(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/memorization.md").read_text("utf-8")
+    block = page.partition("## Your own sizes\n")[2].partition("\nWhat is left out")[0]
+    path = tmp_path / FILE
+    path.parent.mkdir(parents=True)
+    path.write_text(textwrap.dedent(block))
+    mine = load_memorization_rules(Folders(tmp_path))
+    assert (mine.rows, mine.canaries.controls) == (1000, 16383)
+    assert not read_suite("memorization", Folders(tmp_path)).tasks
 
 
 def test_a_policy_that_looks_for_no_personal_data_is_an_error(data: Approved, tmp_path: Path) -> None:
