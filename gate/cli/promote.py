@@ -32,7 +32,12 @@ threshold is missing, or a flag is wrong; 3 inconclusive, or passed and waiting 
 
 @click.command("promote", epilog=EPILOG)
 @click.argument("candidate")
-@click.option("--policy", "-p", default="default", show_default=True, metavar="NAME|FILE", help="What is demanded.")
+@click.option(
+    "--policy",
+    "-p",
+    metavar="NAME|FILE",
+    help="What is demanded; else the policy by which it passed and was approved, else the default one.",
+)
 @click.option("--first", is_flag=True, help="There is no champion yet: this is the very first promotion.")
 @click.option("--champion", metavar="NAME", help="The name to take over, in place of the policy's.")
 @click.option(
@@ -49,7 +54,7 @@ threshold is missing, or a flag is wrong; 3 inconclusive, or passed and waiting 
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing for people; outputs and the exit code remain.")
 def command(
     candidate: str,
-    policy: str,
+    policy: str | None,
     first: bool,
     champion: str | None,
     outputs: tuple[str, ...],
@@ -97,7 +102,15 @@ def _written(found: Promoted, wanted: list[Output], console: Console, store: Pat
         write_promotion(console, found.decided, found.told)
     else:
         write_again(console, found.statement)
-    write_standing(console, found.statement, found.stands, found.ref, found.champion, found.replaced)
+    write_standing(
+        console,
+        found.statement,
+        found.stands,
+        found.ref,
+        found.champion,
+        found.replaced,
+        fresh=found.decided is not None,
+    )
     for output in wanted:
         if found.decided is not None and found.told is not None:
             path = write_output(found.decided, found.told, output)

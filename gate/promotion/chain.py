@@ -25,7 +25,8 @@ def evaluation_links(verifier: Verifier, one: Statement) -> list[Link]:
         return [broken("items", error)]
     _count(verifier, one)
     items = sum(task.items.height for task in opened.tasks.values())
-    links = [Link("items", "", said=f"{items:,} items of {len(opened.tasks):,} tasks of {about.suite} give its scores")]
+    tasks = f"{len(opened.tasks):,} task{'s' if len(opened.tasks) > 1 else ''}"
+    links = [Link("items", "", said=f"{items:,} items of {tasks} of {about.suite} give the scores of {about.name}")]
     if about.training is not None:
         links += _trained(verifier, about.training, about.model)
     if about.repeat is not None:

@@ -30,7 +30,7 @@ class Model:
     promotions: tuple[Statement, ...]
     """What was decided of it, the oldest first."""
     stands: ModelStanding | None
-    """How the last of them stands; None where nobody said whom to trust, or nothing was decided."""
+    """How the last of them stands, where it passed; None where nobody said whom to trust."""
     refs: tuple[Statement, ...]
     """The names that it was given, the oldest first."""
     champion_of: tuple[str, ...]
@@ -185,7 +185,7 @@ def _of(ledger: Ledger, trust: Trust | None, model: str, refs: list[Statement]) 
     judged = promotions(ledger, trust, model)
     scored = [one for one in every if isinstance(one.about, Evaluation) and one.about.model == model]
     stands = None
-    if trust is not None and judged:
+    if trust is not None and judged and judged[-1].about.verdict == "pass":  # type: ignore[attr-defined]  # promotions
         try:
             stands = model_standing(ledger, trust, judged[-1])
         except Untrusted:

@@ -35,8 +35,14 @@ def write_standing(
     ref: Statement | None,
     champion: bool,
     replaced: str | None,
+    *,
+    fresh: bool,
 ) -> None:
-    """Where the statement is, how it stands, and what is next."""
+    """Where the statement is, how it stands, and what is next.
+
+    Args:
+        fresh: it was just decided, and who has to approve it was told with the decision.
+    """
     about = statement.about
     assert isinstance(about, Promotion)
     console.print()
@@ -44,7 +50,7 @@ def write_standing(
     if about.verdict != "pass":
         console.print(Text("it is signed and stays on record; the champion is as it was"))
         return
-    for reason in stands.reasons:
+    for reason in stands.reasons if not (fresh and stands.status == "waiting") else ():
         console.print(Text(f"{stands.status}: {one_line(reason, 400)}"))
     for each in stands.ignored:
         console.print(Text(f"ignored: {one_line(each, 300)}", style="dim"))
@@ -54,7 +60,7 @@ def write_standing(
         console.print(Text(said, style="bold green"))
     elif champion:
         console.print(Text(f"{one_line(about.name, 80)} is {about.champion_name} already", style="bold green"))
-    elif stands.status == "waiting":
+    elif stands.status == "waiting" and not fresh:
         console.print(Text(f"next: gate approve {statement.digest[:12]}, then gate promote {about.name} once more"))
 
 

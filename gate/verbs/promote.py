@@ -95,7 +95,7 @@ class Promoted:
 def promote(
     candidate: str,
     *,
-    policy: Path_ = DEFAULT,
+    policy: Path_ | None = None,
     first: bool = False,
     champion: str | None = None,
     store: Store | Path_ | None = None,
@@ -108,7 +108,8 @@ def promote(
 
     Args:
         candidate: a run, a folder with a candidate or a released merged model, or eight or more digits of its digest.
-        policy: the promotion policy, a name or a file.
+        policy: the promotion policy, a name or a file; None: the one by which it passed and was approved, else the
+            repository's default.
         first: there is no champion yet, and somebody says so.
         champion: the name to be taken over, in place of the policy's.
         store, trust, trust_revision: as for `gate.open_snapshot`.
@@ -120,15 +121,16 @@ def promote(
         Refused, NotPromoted, NotApproved, Untrusted, Damaged: what is behind the candidate does not hold.
     """
     folders = Folders(find_settings(Path()).folder)
-    rules = load_promotion_policy(os.fspath(policy), folders)
-    if champion is not None:
-        rules = replace(rules, form=rules.form.model_copy(update={"champion": champion}))
+    named = None if policy is None else load_promotion_policy(os.fspath(policy), folders)
     believed = trust if isinstance(trust, Trust) else open_trust(None if trust is None else Path(trust), trust_revision)
     place = store if isinstance(store, Store) else open_store(None if store is None else Path(store))
     by = signer or open_signer()
     believed.signer(by.keyid, by.name, "promotion", now(), "model")
     ledger = Ledger(place)
     judged = find_judged(candidate, ledger, believed)
+    rules = named or _approved(judged, ledger, believed) or load_promotion_policy(DEFAULT, folders)
+    if champion is not None:
+        rules = replace(rules, form=rules.form.model_copy(update={"champion": champion}))
     _not_revoked(ledger, believed, judged)
     best = champion_of(ledger, believed, rules.form.champion)
     if best is not None and best.about.model == judged.model:
@@ -206,6 +208,17 @@ def _not_revoked(ledger: Ledger, trust: Trust, judged: Judged) -> None:
             where=judged.model[:12],
             remedy="nothing new may rest on it; train another one",
         )
+
+
+def _approved(judged: Judged, ledger: Ledger, trust: Trust) -> PromotionPolicy | None:
+    """The policy by which the candidate passed and was approved, as it was sealed; of several the youngest."""
+    for one in reversed(promotions(ledger, trust, judged.model)):
+        about = one.about
+        assert isinstance(about, Promotion)
+        if about.verdict == "pass" and model_standing(ledger, trust, one).status == "approved":
+            where = ledger.store.name(ledger.store.path(about.policy, "json"))
+            return policy_of(ledger.store.read(about.policy, "json"), where)
+    return None
 
 
 def _chain(judged: Judged, ledger: Ledger, trust: Trust, on_stage: OnStage) -> None:

@@ -10,6 +10,7 @@ from gate.checks import BUILT_IN, load, names
 from gate.folders import Folders
 from gate.policy.form import PolicyForm, SettingsForm
 from gate.policy.snapshot_rules import SnapshotForm
+from gate.promotion.policy_form import PromotionForm
 from gate.training.recipe import Recipe
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -68,8 +69,22 @@ def recipe_schema() -> Schema:
     return {"$schema": _DRAFT, **schema, "required": ["version"], "title": "A recipe of gate"}
 
 
+def promotion_policy_schema() -> Schema:
+    """The schema of a promotion policy, `rules/promotion/NAME.yaml`. Whatever it leaves out it may inherit."""
+    schema = _schema(PromotionForm, "A promotion policy of gate")
+    definitions = schema["$defs"]
+    assert isinstance(definitions, dict)
+    for part in definitions.values():
+        if isinstance(part, dict):
+            part.pop("required", None)
+            if "id" in part["properties"]:
+                part["required"] = ["id"]
+    return {**schema, "required": ["version"]}
+
+
 SCHEMAS: Mapping[str, Callable[[], Schema]] = {
     "policy": policy_schema,
+    "promotion-policy": promotion_policy_schema,
     "recipe": recipe_schema,
     "settings": settings_schema,
     "snapshot": snapshot_schema,
