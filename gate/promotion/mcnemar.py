@@ -34,9 +34,7 @@ def mcnemar(lost: int, gained: int) -> McNemar:
         return McNemar(exact=1.0, mid=1.0)
     exact = min(1.0, float(test([[0, lost], [gained, 0]], exact=True).pvalue))
     own = float(binom.pmf(min(lost, gained), lost + gained, 0.5))
-    # Two tails of equal weight; where lost = gained both hold the table itself and 1 was cut off above.
-    mid = 1 - own if lost == gained else exact - own
-    return McNemar(exact=exact, mid=max(0.0, mid))
+    return McNemar(exact=exact, mid=max(0.0, exact - own))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
