@@ -14,18 +14,6 @@ from gate.verbs.promote import Refused as NotJudgedAtAll
 from tests.promotion.kit import Shop, right
 
 
-@pytest.fixture
-def two(shop: Shop) -> Shop:
-    """`first` was promoted, and `second` after it."""
-    shop.scored(shop.training)
-    assert shop.promoted(first=True).exit_code == 0
-    second = shop.run("second")
-    shop.score(second, "regression", {"faq": right(0.95)})
-    shop.score(second, "forgetting", {"capitals": right(0.8)})
-    assert shop.promoted("second").replaced == "first"
-    return shop
-
-
 def models(shop: Shop) -> dict[str, str]:
     found = list_models(shop.store, shop.people.trust).models
     return {each.name: each.state for each in found}

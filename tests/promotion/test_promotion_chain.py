@@ -19,14 +19,6 @@ from gate.verbs.verify import verify
 from tests.promotion.kit import Shop, right
 
 
-@pytest.fixture
-def sold(shop: Shop) -> Shop:
-    """`first` was promoted."""
-    shop.scored(shop.training)
-    assert shop.promoted(first=True).exit_code == 0
-    return shop
-
-
 def verified(shop: Shop, what: str | None = "champion") -> Verification:
     return verify(what, store=shop.store, trust=shop.people.trust)
 

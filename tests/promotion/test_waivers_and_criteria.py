@@ -27,14 +27,6 @@ def waive(shop: Shop, suite: str = "forgetting", what: str = "first", **options:
     return waive_outcomes(f"promotion/{suite}", what, **given | options)  # type: ignore[arg-type]
 
 
-@pytest.fixture
-def failed(shop: Shop) -> Shop:
-    """`first` forgot too much."""
-    shop.scored(shop.training, kept=0.7)
-    assert shop.promote(first=True).exit_code == 1
-    return shop
-
-
 def test_a_waiver_lets_a_suite_pass_and_is_shown(failed: Shop) -> None:
     waiver = waive(failed)
     found = failed.promote(first=True)
