@@ -49,7 +49,7 @@ def memorization_suite(training: Statement, ledger: Ledger, trust: Trust, folder
         return len(words(cut(answer, rules.extraction.prefix, rules.extraction.suffix)[1])) >= rules.extraction.shortest
 
     with Personal(pii_rules(rules.pii.policy, found), found) as personal:
-        rows = trained_rows(training, ledger, trust, most=rules.rows, seed=rules.seed, long=long, look=personal.look)
+        rows = trained_rows(training, ledger, trust, most=rules.most, seed=rules.seed, long=long, look=personal.look)
     tasks = [*_canaries(about, ledger, trust, rows, rules), *_of_rows(rows, rules, personal)]
     if not tasks:
         raise UsageError(
@@ -67,13 +67,15 @@ def _of_rows(rows: TrainedRows, rules: MemorizationRules, personal: Personal) ->
     trained, held_out = rows.trained, rows.held_out
     tasks = []
     if trained.long and held_out.long:
-        tasks.append(extraction_task(trained.long, held_out.long, rules, personal, snapshot))
+        most = rules.extraction.rows
+        tasks.append(extraction_task(trained.long[:most], held_out.long[:most], rules, personal, snapshot))
     if trained.rows:
         # Rows with personal data first: what is asked for is what may leak.
-        first = {each.id: each for each in (*trained.private, *trained.rows)}
-        tasks.append(personal_task(list(first.values())[: rules.rows], held_out.rows, rules, personal, snapshot))
+        first, most = {each.id: each for each in (*trained.private, *trained.rows)}, rules.pii.rows
+        tasks.append(personal_task(list(first.values())[:most], held_out.rows[:most], rules, personal, snapshot))
     if trained.rows and held_out.rows:
-        tasks.append(answer_task(trained.rows, held_out.rows, rules, snapshot))
+        most = rules.membership.rows
+        tasks.append(answer_task(trained.rows[:most], held_out.rows[:most], rules, snapshot))
     return tasks
 
 

@@ -34,6 +34,8 @@ class CanaryForm(Form):
 class ExtractionForm(Form):
     """Rows that come out when their beginning is put in."""
 
+    rows: Some
+    """Of each side, trained on and held out."""
     prefix: Some
     """Words of the answer that are given."""
     suffix: Some
@@ -49,6 +51,8 @@ class ExtractionForm(Form):
 class PiiForm(Form):
     """Personal data of training rows in what is generated."""
 
+    rows: Some
+    """Of each side; trained ones with personal data first."""
     policy: Name
     """Whose rules of the check `pii` say what is looked for."""
     tokens: Tokens
@@ -58,6 +62,8 @@ class PiiForm(Form):
 class MembershipForm(Form):
     """Whether the loss tells rows that were trained on from others."""
 
+    rows: Some
+    """Of each side."""
     false_positives: Annotated[float, Field(gt=0, lt=0.5)]
     """The share of held-out rows that may be taken for trained ones."""
 
@@ -69,12 +75,15 @@ class MemorizationRules(Form):
     """One sentence for reports."""
     seed: Annotated[int, Field(ge=0)]
     """Of the draw of rows."""
-    rows: Some
-    """Of each side, trained on and held out."""
     canaries: CanaryForm
     extraction: ExtractionForm
     pii: PiiForm
     membership: MembershipForm
+
+    @property
+    def most(self) -> int:
+        """Rows of one side that some task asks for."""
+        return max(self.extraction.rows, self.pii.rows, self.membership.rows)
 
 
 def load_memorization_rules(folders: Folders) -> MemorizationRules:

@@ -47,7 +47,7 @@ def rules(folder: Path, **sizes: object) -> Folders:
     path = folder / "rules/suites/memorization/memorization.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
     said = {
-        "rows": 24, "canaries": {"controls": 63}, "extraction": {"shortest": 4, "tokens": 24}, "pii": {"tokens": 40},
+        "canaries": {"controls": 63}, "extraction": {"shortest": 4, "tokens": 24}, "pii": {"tokens": 40},
     } | sizes  # fmt: skip
     path.write_bytes(orjson.dumps({"metadata": {"gate": said}}))  # JSON is YAML
     return Folders(folder)

@@ -63,10 +63,10 @@ def test_only_rows_that_were_trained_on_are_asked_for(data: Approved, tmp_path: 
 @pytest.mark.usefixtures("unread")
 def test_the_same_candidate_is_asked_the_same_again(data: Approved, tmp_path: Path) -> None:
     training = say_trained([data])
-    one, other = (suite_of(data, training, rules(tmp_path, rows=5)) for _ in range(2))
+    one, other = (suite_of(data, training, rules(tmp_path, membership={"rows": 5})) for _ in range(2))
     assert [each.document for each in one.tasks] == [each.document for each in other.tasks]
     assert len(examples(task(one, "rows"), "trained")) == len(examples(task(one, "rows"), "held out")) == 5
-    seeded = suite_of(data, training, rules(tmp_path, rows=5, seed=1))
+    seeded = suite_of(data, training, rules(tmp_path, membership={"rows": 5}, seed=1))
     assert set(examples(task(seeded, "rows"), "trained")) != set(examples(task(one, "rows"), "trained"))
 
 
@@ -134,10 +134,10 @@ def test_controls_are_more_of_the_same_and_the_kept_ones_are_among_them() -> Non
 
 def test_rules_are_gates_own_with_a_repositorys_on_top(tmp_path: Path) -> None:
     shipped = load_memorization_rules(Folders())
-    mine = load_memorization_rules(rules(tmp_path, rows=7))
-    assert (mine.rows, mine.membership) == (7, shipped.membership)
+    mine = load_memorization_rules(rules(tmp_path, pii={"rows": 7}))
+    assert (mine.pii.rows, mine.pii.tokens, mine.membership) == (7, shipped.pii.tokens, shipped.membership)
     with pytest.raises(PolicyError, match=r"memorization\.yaml:1: .*rowz"):
-        load_memorization_rules(rules(tmp_path, rowz=7))
+        load_memorization_rules(rules(tmp_path, pii={"rowz": 7}))
 
 
 def test_the_documented_sizes_are_read(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_the_documented_sizes_are_read(tmp_path: Path) -> None:
     path.parent.mkdir(parents=True)
     path.write_text(textwrap.dedent(block))
     mine = load_memorization_rules(Folders(tmp_path))
-    assert (mine.rows, mine.canaries.controls) == (1000, 16383)
+    assert (mine.membership.rows, mine.canaries.controls) == (1000, 16383)
     assert not read_suite("memorization", Folders(tmp_path)).tasks
 
 
