@@ -168,8 +168,19 @@ def score_task(
     with quietly(on_progress), _data(task) as config:
         _set_shots(task, config, settings)
         try:
-            manager = TaskManager(include_defaults=task.document.source == "hub")
-            (built,) = manager.load([config])["tasks"].values()
+            hub = task.document.source == "hub"
+            # A task of lm-eval's own is found by its name in a group's list only; alone it would be a new, empty one.
+            spec = {"group": "gate", "task": [config]} if hub else config
+            manager = TaskManager(include_defaults=hub)
+            if hub and task.name not in manager.task_index:
+                remedy = "`lm_eval ls tasks` lists those there are"
+                raise NotScored("lm-eval has no task of that name", where=task.name, remedy=remedy)
+            loaded = manager.load([spec])["tasks"]
+            if len(loaded) != 1:
+                some = ", ".join([*loaded][:3])
+                remedy = f"name its tasks one by one: {some} …"
+                raise NotScored(f"it is a group of {len(loaded):,} tasks", where=task.name, remedy=remedy)
+            (built,) = loaded.values()
             found = simple_evaluate(
                 model=backend.lm,
                 tasks=[built],

@@ -37,7 +37,7 @@ def test_nothing_the_question_and_small_talk_do_not_pass(task: str) -> None:
 
 def test_what_follows_one_instruction_hardly_follows_another() -> None:
     """A model that always says the same follows few."""
-    for item in items("instructions"):
+    for item in items("instructions")[::7]:
         passed = [other["id"] for other in items("instructions") if followed(other, item["reference"])]
         assert item["id"] in passed
         assert len(passed) <= 0.04 * len(items("instructions")), passed
