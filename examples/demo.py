@@ -83,7 +83,9 @@ class Story:
         mine = {name: value for name, value in os.environ.items() if not name.startswith("GATE_")}
         mine |= {"GATE_KEYS": str(self.place / "keys"), "GATE_TRUST": str(self.place / "trust.yaml")}
         paths = [str(EXAMPLES.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
-        return mine | {"PYTHONPATH": os.pathsep.join(paths), "TOKENIZERS_PARALLELISM": "false"}
+        mine |= {"PYTHONPATH": os.pathsep.join(paths), "TOKENIZERS_PARALLELISM": "false"}
+        # Threads that wait do not spin: beside other work spinning makes a model of this size many times slower.
+        return {"OMP_WAIT_POLICY": "PASSIVE"} | mine
 
 
 def prepare(story: Story) -> None:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
 from examples.demo import PASSED, Story, data, models, prepare, promotion, tell
+from gate.reporting.promotion_schema import PromotionEntry
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
+
+# Several stories are told at once, each on one core.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")
@@ -38,8 +44,8 @@ def test_the_careful_one_is_promoted_and_the_reckless_one_forgot(seed: int, chec
     assert "careful" in story.type("gate models ls", PASSED)
 
 
-def _decided(story: Story, name: str, seed: int) -> dict[str, object]:
+def _decided(story: Story, name: str, seed: int) -> PromotionEntry:
     """The report's JSON twin, as it was written beside the page."""
-    said: dict[str, object] = json.loads((story.place / f"{name}.json").read_text("utf-8"))
+    said: PromotionEntry = json.loads((story.place / f"{name}.json").read_text("utf-8"))
     print(f"seed {seed}: {name}: {said['verdict']}: {said['reasons']}")
     return said
