@@ -42,14 +42,14 @@ def blocks() -> list[Block]:
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """What a fresh clone has after `make demo`: the examples, and a `gate` and a `python` of its own."""
+    """What a fresh clone has after `make install`: the examples, and a `gate` and a `python` of its own."""
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     commands = tmp_path / ".venv" / "bin"
     commands.mkdir(parents=True)
     for name, call in (("gate", "-m gate"), ("python", ""), ("python3", "")):
         (commands / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {call} "$@"\n')
         (commands / name).chmod(0o755)
-    (tmp_path / "Makefile").write_text("demo:\n\t@true\n")
+    (tmp_path / "Makefile").write_text("install:\n\t@true\n")
     return tmp_path
 
 
