@@ -69,6 +69,7 @@ def _texts() -> list[tuple[str, str]]:
     ]
 
 
+@pytest.mark.slow  # its import takes seconds
 def test_rouge_l_is_that_of_rouge_score() -> None:
     from rouge_score.rouge_scorer import RougeScorer
 

@@ -142,6 +142,20 @@ def test_a_conversation_of_several_turns_is_asked_as_such(answered: Mapping[str,
     )
 
 
+def test_without_a_template_it_is_a_transcript(mixed: Approved, tasks: Mapping[str, Task], tiny_base: Path) -> None:
+    subject = find_subject(str(tiny_base), mixed.store, Ledger(mixed.store), trust=mixed.people.trust)
+    settings = Settings(chat_template=False, shots=1)
+    with opened(subject, settings) as backend:
+        items, _ = score_task(tasks["likelihood"], settings, backend, lambda done, total: None)
+    prompt = items.filter(pl.col("prompt").str.contains("And then"))["prompt"].item()
+    shown = tasks["likelihood"].shot_documents[0]
+    asked = json.loads(shown["messages"])[0]["content"]
+    assert prompt == (
+        f"{asked}\n{shown['target']}\n\nSystem: {SYSTEM}\nUser: What is 2 plus 3?\nAssistant: 5\n"
+        "User: And then 50?\nAssistant:\n"
+    )
+
+
 def test_shots_and_a_system_prompt_stand_before_it(mixed: Approved, tasks: Mapping[str, Task], tiny_base: Path) -> None:
     subject = find_subject(str(tiny_base), mixed.store, Ledger(mixed.store), trust=mixed.people.trust)
     settings = Settings(shots=2, system="You add numbers.")
