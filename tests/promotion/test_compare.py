@@ -64,7 +64,7 @@ def tables(draw: st.DrawFn) -> tuple[int, int, int]:
     return lost, draw(st.integers(0, min(n - lost, 30))), n
 
 
-@settings(max_examples=40)
+@settings(max_examples=30)
 @given(tables(), st.sampled_from([-0.02, 0.0, 0.03, 0.1]))
 def test_all_figures_agree(table: tuple[int, int, int], margin: float) -> None:
     lost, gained, n = table
@@ -77,7 +77,7 @@ def test_all_figures_agree(table: tuple[int, int, int], margin: float) -> None:
     assert all(math.isfinite(each) for each in (found.minimum_detectable, found.p_worse, found.critical))
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(tables())
 def test_losing_one_more_is_never_better(table: tuple[int, int, int]) -> None:
     lost, gained, n = table
