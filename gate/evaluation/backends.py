@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -212,11 +212,20 @@ def _of_lm_eval(subject: Subject, settings: Settings) -> Backend:
         raise _missing(settings, error) from None
     except TypeError as error:
         raise UsageError(f"{settings.backend} does not take that ({error})", where="--backend-arg") from None
-    chat = settings.chat_template and (
-        settings.backend.endswith("chat-completions")
-        or bool(getattr(getattr(lm, "tokenizer", None), "chat_template", None))
-    )
-    return Backend(lm, chat)
+    except (OSError, ValueError, AssertionError) as error:
+        said = (str(error).splitlines() or [type(error).__name__])[0][:300]
+        raise UsageError(f"the backend {settings.backend} cannot start: {said}", where=subject.name) from error
+    return Backend(lm, settings.chat_template and _has_template(lm, settings, arguments))
+
+
+def _has_template(lm: Any, settings: Settings, arguments: Mapping[str, Any]) -> bool:
+    """Whether prompts can go through a chat template: a chat server's own, or the tokenizer's that is here."""
+    if settings.backend in SERVERS:
+        if settings.backend.endswith("chat-completions"):
+            return True
+        if not arguments.get("tokenized_requests"):  # lm-eval would send messages, which this protocol does not know
+            return False
+    return bool(getattr(getattr(lm, "tokenizer", None), "chat_template", None))
 
 
 def _missing(settings: Settings, error: Exception) -> MissingDependency:
@@ -235,13 +244,15 @@ def _server(subject: Subject, settings: Settings) -> dict[str, Any]:
     path = "chat/completions" if settings.backend.endswith("chat-completions") else "completions"
     url = settings.url if settings.url.rstrip("/").endswith("completions") else f"{settings.url.rstrip('/')}/{path}"
     arguments: dict[str, Any] = {
-        "model": subject.name, "base_url": url, "seed": settings.seed, "tokenized_requests": False, "max_retries": 2,
+        "model": subject.name, "base_url": url, "seed": settings.seed, "max_retries": 2, "tokenizer_backend": None,
+        "tokenized_requests": False,
     }  # fmt: skip
-    if subject.folder is None:
-        arguments["tokenizer_backend"] = None
-    else:
+    if subject.folder is not None and settings.backend == "local-completions":
+        # Prompts go as tokens: where one text ends and the other begins is then the same as in this process.
         _, _, tokenizer = served_from(subject)
-        arguments |= {"tokenizer_backend": "huggingface", "tokenizer": os.fspath(tokenizer)}
+        arguments |= {
+            "tokenizer_backend": "huggingface", "tokenizer": os.fspath(tokenizer), "tokenized_requests": True,
+        }  # fmt: skip
     if settings.max_length is not None:
         arguments["max_length"] = settings.max_length
     return arguments

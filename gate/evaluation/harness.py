@@ -265,7 +265,7 @@ def not_scored(task: Task, error: Exception) -> NotScored:
     kind = type(error).__name__
     if _is_network(error):
         return NotScored(
-            f"its data or its server cannot be reached ({kind}: {said})",
+            f"its data or its server cannot be reached ({kind}: {said[:120]})",
             where=task.name,
             remedy="what is not measured blocks; go online once to fetch it (HF_HUB_OFFLINE off), or check --url",
         )
