@@ -6,6 +6,7 @@ What a model says is untrusted: every text is masked, cut and made inert here; t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
@@ -34,6 +35,7 @@ SCORED: Mapping[Change, str] = {
 """The same of a metric that is no yes or no."""
 Role = Literal["base", "champion", "candidate"]
 _ROLES: tuple[Role, ...] = ("base", "champion", "candidate")
+_STARS = re.compile(r"\*+")
 _MARGIN = 300  # characters behind a cut that are masked with what is shown, so that no half of a secret stays
 
 
@@ -61,6 +63,8 @@ class Text:
     text: str
     left_out: int
     """Characters that are not shown."""
+    masked: bool = False
+    """Something in it looks like personal data or a secret, and is hidden."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,7 @@ class Said:
     runs: tuple[Run, ...]
     """Its output in stretches; those that differ from the candidate's (of the candidate: from the base's) marked."""
     left_out: int
+    masked: bool
     value: float
     """Its score, more is better."""
     other_prompt: bool
@@ -184,7 +189,7 @@ def _item(
         value = row["value" if role == "candidate" else f"{role}_value"]
         prompts = row["prompt_hash"], row["prompt_hash" if role == "candidate" else f"{role}_prompt_hash"]
         assert isinstance(value, float)
-        said.append(Said(role, runs, output.left_out, value, prompts[0] != prompts[1]))
+        said.append(Said(role, runs, output.left_out, output.masked, value, prompts[0] != prompts[1]))
     slice_, place = row["slice"], row["index"]
     assert isinstance(place, int)
     return Changed(
@@ -216,8 +221,23 @@ def shown(text: str, limit: int, *, end: bool = False) -> Text:
     """
     # Cut before it is masked too: a pattern takes minutes for a megabyte without a space.
     near = text[max(0, len(text) - limit - _MARGIN) :] if end else text[: limit + _MARGIN]
-    masked = mask_text(near)
-    return Text(inert(masked[-limit:] if end else masked[:limit]), max(0, len(text) - limit))
+    hidden = _masked(near)
+    kept = slice(-limit, None) if end else slice(limit)
+    return Text(inert(hidden[kept]), max(0, len(text) - limit), hidden[kept] != near[kept])
+
+
+def _masked(text: str) -> str:
+    """`mask_text`, but for what is made of one or two different characters: a model that says `0000000` over and over
+    gives nobody away, and whoever reads it has to see that."""
+    masked = mask_text(text)
+    if masked == text:
+        return text
+    parts = list(masked)
+    for found in _STARS.finditer(masked):
+        said = text[found.start() : found.end()]
+        if len(set(said)) <= 2:
+            parts[found.start() : found.end()] = said
+    return "".join(parts)
 
 
 def plain(runs: Iterable[Run]) -> str:

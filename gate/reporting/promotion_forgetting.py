@@ -62,6 +62,9 @@ class Forgetting:
     """Over the suite `forgetting`; None where it has no yes-or-no task."""
     learned: Kept | None
     """Over the suite `regression`."""
+    gained: float | None
+    """What the plot calls learned: of `learned`, or where no task is a yes or no by how much the scores improved, as a
+    share of the base's."""
     bits: tuple[Bits, ...]
     divergence: tuple[int, float] | None
     """KL of the model in training from its base (nats per token), at the last step that told of it."""
@@ -74,17 +77,32 @@ def forgetting(decided: Decided, history: History) -> Forgetting:
     compared = _against_base(decided.outcomes)
     kept = _kept(one for one in compared if one.task.suite == "forgetting")
     learned = _kept(one for one in compared if one.task.suite == "regression")
+    gained = _gained(compared, learned)
     kl = history.series("kl")
-    return Forgetting(kept, learned, tuple(_bits(compared)), kl[-1] if kl else None, _points(decided, learned, kept))
+    return Forgetting(
+        kept, learned, gained, tuple(_bits(compared)), kl[-1] if kl else None, _points(decided, gained, kept)
+    )
 
 
 def learned_and_forgotten(decided: Decided) -> tuple[float | None, float | None]:
-    """Where a candidate stands in the plot: the share of items learned over the suite `regression`, and forgotten over
-    `forgetting`, both against the base and less what guessing would show. None: there is no such task."""
+    """Where a candidate stands in the plot: the share of items learned over the suite `regression` (or by how much its
+    scores improved, where no task is a yes or no), and forgotten over `forgetting`, both against the base and less
+    what guessing would show. None: there is no such task."""
     compared = _against_base(decided.outcomes)
     learned = _kept(one for one in compared if one.task.suite == "regression")
     kept = _kept(one for one in compared if one.task.suite == "forgetting")
-    return None if learned is None else learned.learned, None if kept is None else kept.forgotten
+    return _gained(compared, learned), None if kept is None else kept.forgotten
+
+
+def _gained(compared: Iterable[Outcome], learned: Kept | None) -> float | None:
+    if learned is not None:
+        return learned.learned
+    shares = [
+        found.difference / abs(found.before)
+        for one in compared
+        if one.task.suite == "regression" and (found := one.comparison) is not None and found.before
+    ]
+    return sum(shares) / len(shares) if shares else None
 
 
 def _against_base(outcomes: Iterable[Outcome]) -> list[Outcome]:
@@ -119,12 +137,12 @@ def _kept(outcomes: Iterable[Outcome]) -> Kept | None:
 
 def _bits(outcomes: Iterable[Outcome]) -> Iterable[Bits]:
     for one in outcomes:
-        if "bits_per_byte" in one.metric and one.comparison is not None:
+        if one.task.suite == "forgetting" and "bits_per_byte" in one.metric and one.comparison is not None:
             sign = 1.0 if one.task.metric(one.metric).higher_is_better else -1.0
             yield Bits(one.task.task, sign * one.comparison.before, sign * one.comparison.after)
 
 
-def _points(decided: Decided, learned: Kept | None, kept: Kept | None) -> tuple[Point, ...]:
+def _points(decided: Decided, learned: float | None, kept: Kept | None) -> tuple[Point, ...]:
     """The candidates of the store, each once, as it was decided last."""
     latest: dict[object, Point] = {}
     for each in decided.others:
@@ -133,7 +151,7 @@ def _points(decided: Decided, learned: Kept | None, kept: Kept | None) -> tuple[
     points = list(latest.values())
     if learned is not None and kept is not None:
         own = decided.candidate.name, decided.made, decided.verdict
-        points.append(Point(*own, learned.learned, kept.forgotten, this=True))
+        points.append(Point(*own, learned, kept.forgotten, this=True))
     return tuple(points)
 
 

@@ -71,10 +71,21 @@ def drawn(candidate: Answered, base: Answered, model: str, *, size: int = SIZE, 
         schema gate.reporting.promotion_items.OUTPUTS; empty where there is nothing to read.
     """
     every = outputs(candidate, base, model)
-    if every.is_empty():
-        return every
-    found = draw(every, size, seed=seed, by=BY)
-    return found.examples.select("id").join(every, on="id", maintain_order="left")
+    if every.height <= size:
+        return every if every.is_empty() else _some(every, size, seed)
+    # As many of each stratum, not in proportion: a thousand sums that it gets right must not crowd out what it learned.
+    strata = every.partition_by(BY, maintain_order=True)
+    first = pl.concat([_some(part, max(1, size // len(strata)), seed) for part in strata])
+    rest = every.join(first, on="id", how="anti")
+    if (missing := size - first.height) > 0 and not rest.is_empty():
+        first = pl.concat([first, _some(rest, missing, seed)])
+    return _some(first, size, seed)
+
+
+def _some(rows: pl.DataFrame, count: int, seed: int) -> pl.DataFrame:
+    """So many of them in random order, always the same."""
+    found = draw(rows.select("id"), count, seed=seed, by=())
+    return found.examples.select("id").join(rows, on="id", maintain_order="left")
 
 
 def reading(decided: Decided, marks: Sequence[Mark], limits: Limits, *, seed: int = 0) -> AllReading:

@@ -1,5 +1,5 @@
-"""Decisions to report on: evaluations that were really sealed and opened, and the real decision of them under the
-default policy. What the models said is made up, so that every kind of verdict is there in a second.
+"""Decisions to report on: evaluations that were really sealed and opened, and the real decision of them under a
+policy. What the models said is made up, so that every kind of verdict is there in a second.
 """
 
 from __future__ import annotations
@@ -35,6 +35,31 @@ EXACT = Metric(name="exact_match", binary=True, scorer="lm_eval")
 BITS = Metric(name="bits_per_byte", binary=False, higher_is_better=False, scorer="lm_eval")
 MADE = "2026-11-21T10:00:00.000000Z"
 CITIES = ("Paris", "Rome", "Oslo", "Lima", "Cairo", "Quito")
+
+DEMANDS = """
+version: 1
+champion: champion
+alpha: 0.05
+demands:
+  - {id: task, suite: regression, against: base, better: {by: 0}, why: "worth training"}
+  - {id: prompts, suite: regression, against: prompt, better: {by: 0}, required: false, why: "worth more than a prompt"}
+  - {id: task_champion, suite: regression, against: champion, no_worse: {margin: 0.03}, why: "no step back"}
+  - id: forgetting
+    suite: forgetting
+    against: both
+    no_worse: {margin: 0.03, margins: {bits_per_byte: 0.05}}
+    why: general abilities have to survive
+  - {id: safety, suite: safety, against: both, no_worse: {margin: 0.05}, why: "refusals have to survive"}
+limits:
+  - {id: canaries, suite: memorization, figure: exposure, most: 10, if_absent: allow, why: "canaries stay hidden"}
+waivable: [forgetting]
+prompts_may_differ: false
+remote: refuse
+environments: warn
+test_uses: {warn: 2}
+repeat: {required: false}
+"""
+"""A promotion policy of the tests' own: what gate ships changes for reasons of its own."""
 
 Say = Callable[[int, bool], str]
 """What a model says to an item, by its number and whether it is right."""
@@ -79,7 +104,9 @@ def made(folder: Path) -> Made:
         dropped=4, unseen=2, truncated=3,
     )  # fmt: skip
     training = Ledger(store).say(_training(store, use), people.ana)
-    return Made(store, people, training, load_promotion_policy("default", Folders()))
+    demands = folder / "demands.yaml"
+    demands.write_text(DEMANDS)
+    return Made(store, people, training, load_promotion_policy(str(demands), Folders()))
 
 
 def _training(store: Store, use: TrainedOn) -> Training:
@@ -268,7 +295,7 @@ def evidence(
 
 
 def decided(place: Made, lost: Mapping[str, int] | None = None, **how: object) -> Decided:
-    """It, decided under the default policy."""
+    """It, decided under the policy."""
     return decide(evidence(place, lost, **how), place.policy, made=MADE)  # type: ignore[arg-type]
 
 
