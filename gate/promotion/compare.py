@@ -105,7 +105,7 @@ def compare(
         gained=gained,
         lower=lower,
         upper=upper,
-        margin=margin,
+        margin=margin + 0.0,  # −0, of a demand for better by 0, is 0
         alpha=alpha,
         noise=widened,
         p_difference=bounds.p_difference,

@@ -115,6 +115,15 @@ def test_where_less_is_better_all_is_negated() -> None:
     assert bits.verdict == "fail"
 
 
+def test_better_is_asked_for_by_a_margin_of_0_or_below() -> None:
+    assert judged(2, 20, 300, margin=-0.0).verdict == "pass"
+    assert str(judged(2, 20, 300, margin=-0.0).margin) == "0.0"
+    assert judged(0, 0, 300, margin=0.0).verdict == "inconclusive"
+    assert judged(0, 0, 300, margin=0.0).required_n is None
+    assert judged(2, 20, 300, margin=-0.05).verdict == "inconclusive"
+    assert judged(20, 2, 300, margin=0.0).verdict == "fail"
+
+
 class TestClusters:
     def test_the_wider_bounds_count(self) -> None:
         before, after = table(6, 2, 120)
