@@ -88,18 +88,38 @@ def with_conversations(model: Any) -> Any:
     plain: Callable[..., Any] = model.apply_chat_template
 
     def apply_chat_template(chat_history: Sequence[Message], *args: Any, **keywords: Any) -> Any:
+        turns = expanded(chat_history)
         last = chat_history[-1]["content"] if chat_history else None
         tools = last.tools if isinstance(last, Conversation) else None
-        if not tools:
-            return plain(expanded(chat_history), *args, **keywords)
-        if not isinstance(getattr(model, "chat_template_args", None), dict):
+        before: Any = getattr(model, "chat_template_args", None)
+        if tools and not isinstance(before, dict):
             raise ValueError("this backend cannot tell the model of the tools that an item offers")
-        before = model.chat_template_args
-        model.chat_template_args = before | {"tools": tools}
+        if tools:
+            model.chat_template_args = before | {"tools": tools}
         try:
-            return plain(expanded(chat_history), *args, **keywords)
+            _check_system(model, turns)
+            return plain(turns, *args, **keywords)
         finally:
-            model.chat_template_args = before
+            if tools:
+                model.chat_template_args = before
 
     model.apply_chat_template = apply_chat_template
     return model
+
+
+def _check_system(model: Any, turns: Sequence[Message]) -> None:
+    """lm-eval leaves system messages out where a template fails on them, and says so in its log only.
+
+    Raises:
+        ValueError: the template fails on them.
+    """
+    from jinja2 import TemplateError
+
+    render = getattr(getattr(model, "tokenizer", None), "apply_chat_template", None)
+    if render is None or all(turn["role"] != "system" for turn in turns):
+        return
+    try:
+        render(turns, tokenize=False, add_generation_prompt=True, **getattr(model, "chat_template_args", None) or {})
+    except TemplateError as error:
+        said = " ".join(str(error).split())[:200]
+        raise ValueError(f"the model's chat template does not take a system message ({said})") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import polars as pl
 import pytest
 
 from gate.errors import UsageError
-from gate.evaluation.backends import opened
+from gate.evaluation.backends import NotScored, opened
 from gate.evaluation.conversations import Conversation, conversation, expanded
 from gate.evaluation.harness import score_task
 from gate.evaluation.items import values
@@ -154,6 +155,18 @@ def test_without_a_template_it_is_a_transcript(mixed: Approved, tasks: Mapping[s
         f"{asked}\n{shown['target']}\n\nSystem: {SYSTEM}\nUser: What is 2 plus 3?\nAssistant: 5\n"
         "User: And then 50?\nAssistant:\n"
     )
+
+
+def test_a_template_that_takes_no_system_message_is_an_error(
+    mixed: Approved, tasks: Mapping[str, Task], tiny_base: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "base"
+    shutil.copytree(tiny_base, folder)
+    template = "{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+    (folder / "chat_template.jinja").write_text(template + (folder / "chat_template.jinja").read_text("utf-8"), "utf-8")
+    subject = find_subject(str(folder), mixed.store, Ledger(mixed.store), trust=mixed.people.trust)
+    with opened(subject, Settings()) as backend, pytest.raises(NotScored, match="does not take a system message"):
+        score_task(tasks["generate"], Settings(), backend, lambda done, total: None)
 
 
 def test_shots_and_a_system_prompt_stand_before_it(mixed: Approved, tasks: Mapping[str, Task], tiny_base: Path) -> None:
