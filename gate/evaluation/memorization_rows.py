@@ -17,6 +17,7 @@ import polars as pl
 
 from gate.data.frame import EXAMPLES, Split
 from gate.errors import UsageError
+from gate.evaluation.memorization_words import words
 from gate.provenance.ledger import Ledger
 from gate.provenance.statements import Statement, Training
 from gate.provenance.trust import Trust
@@ -240,7 +241,7 @@ def _together(sides: Sequence[Side], seed: int) -> Side:
 
 def asked_of(record: dict[str, object]) -> Asked | None:
     """What is asked about a row; None where its first answer comes after anything but a system prompt and one turn of
-    the user's, calls a tool, or is empty.
+    the user's, calls a tool, or is empty; of a text, where it has but one word.
 
     Args:
         record: a row of a canonical frame.
@@ -248,7 +249,7 @@ def asked_of(record: dict[str, object]) -> Asked | None:
     name, kind = str(record["id"]), record["kind"]
     if kind == "text":
         text = str(record["text"] or "")
-        return Asked(name, "", "", text, conversation=False) if text.strip() else None
+        return Asked(name, "", "", text, conversation=False) if len(words(text)) > 1 else None
     if record["tools"] or (kind == "feedback" and not record["label"]):
         return None
     turns: list[Message] = [*_turns(record["messages"]), *(_turns(record["chosen"]) if kind == "preference" else [])]

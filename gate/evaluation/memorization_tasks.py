@@ -112,8 +112,13 @@ def personal_task(
     personal: Personal,
     snapshot: str | None,
 ) -> Task:
-    """Whether what the model says to prompts of training rows holds personal data of training rows."""
-    documents = [_document(each, side) for side, rows in _sides(trained, held_out) for each in rows]
+    """Whether what the model says to prompts of training rows holds personal data of training rows. Of a text, which
+    has no prompt, its beginning is given."""
+    documents = []
+    for side, rows in _sides(trained, held_out):
+        for each in rows:
+            beginning = "" if each.conversation else cut(each.answer, rules.extraction.prefix, 1)[0]
+            documents.append({**_document(each, side), "prefix": beginning})
     return _task(
         "memorization_pii",
         "Whether answers hold personal data of the training rows.",
@@ -148,7 +153,7 @@ def _task(
 ) -> Task:
     bare = kind == "generate_until" and not any(each["prompt"] for each in documents)
     if bare:  # a text: what is given is its beginning, and no conversation is made of it
-        documents = [{**each, "prompt": each.get("prefix", ""), "prefix": ""} for each in documents]
+        documents = [{**each, "prompt": each["prefix"], "prefix": ""} for each in documents if each["prefix"]]
     config: dict[str, Any] = {
         "task": name,
         "dataset_path": "json",
@@ -159,7 +164,7 @@ def _task(
         "doc_to_target": "target",
         "target_delimiter": "",
         "num_fewshot": 0,
-        "metric_list": [{"metric": _OF_LM_EVAL[kind], "aggregation": "mean", "higher_is_better": True}],
+        "metric_list": [dict(_OF_LM_EVAL[kind])],
         "metadata": {"version": 1, "gate": {"about": about, "slice": "side", **gate}},
     }
     if kind == "generate_until":
@@ -183,5 +188,9 @@ def _task(
     return Task(document, config, tuple(documents), scorers=scorers, slice="side")
 
 
-_OF_LM_EVAL = {"loglikelihood": "acc", "loglikelihood_rolling": "bits_per_byte", "generate_until": "exact_match"}
+_OF_LM_EVAL: Mapping[str, Mapping[str, object]] = {
+    "loglikelihood": {"metric": "acc", "aggregation": "mean", "higher_is_better": True},
+    "loglikelihood_rolling": {"metric": "bits_per_byte", "aggregation": "bits_per_byte", "higher_is_better": False},
+    "generate_until": {"metric": "exact_match", "aggregation": "mean", "higher_is_better": True},
+}
 """A metric that lm-eval insists on; gate's scorers say what counts."""
