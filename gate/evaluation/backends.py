@@ -58,6 +58,12 @@ def opened(subject: Subject, settings: Settings) -> Iterator[Backend]:
     """
     if find_spec("lm_eval") is None:
         raise MissingDependency("scoring needs lm-eval, which is not installed", remedy="pip install 'llm-gate[eval]'")
+    ours = ("base_url",) if settings.backend in SERVERS else _OURS
+    if forbidden := [key for key in settings.backend_args if key in ours]:
+        raise UsageError(
+            f"`{forbidden[0]}` is not for --backend-arg: what is scored, and how, has options of its own",
+            remedy="gate eval --help lists them",
+        )
     threads = _threads(settings)
     with quietly():
         backend = _in_process(subject, settings) if settings.backend == "hf" else _of_lm_eval(subject, settings)
@@ -102,11 +108,6 @@ def _in_process(subject: Subject, settings: Settings) -> Backend:
     from lm_eval.models.huggingface import HFLM
 
     arguments: dict[str, Any] = {key: _value(value) for key, value in settings.backend_args.items()}
-    if forbidden := [key for key in arguments if key in _OURS]:
-        raise UsageError(
-            f"`{forbidden[0]}` is not for --backend-arg: what is scored, and how, has options of its own",
-            remedy="gate eval --help lists them",
-        )
     shared = {"batch_size": settings.batch_size, "max_length": settings.max_length}
     if any(key in arguments for key in PARALLEL):
         lm = _spread(subject, settings, arguments, shared)
@@ -121,8 +122,8 @@ def _in_process(subject: Subject, settings: Settings) -> Backend:
 
 
 _OURS = (
-    "pretrained", "tokenizer", "peft", "delta", "revision", "subfolder", "gguf_file", "dtype", "batch_size", "device",
-    "trust_remote_code", "use_cache", "max_length", "limit",
+    "pretrained", "tokenizer", "peft", "lora_local_path", "delta", "revision", "subfolder", "gguf_file", "dtype",
+    "batch_size", "device", "trust_remote_code", "use_cache", "max_length", "limit",
 )  # fmt: skip
 """What decides what is scored, or has an option of its own."""
 
@@ -200,7 +201,7 @@ def _of_lm_eval(subject: Subject, settings: Settings) -> Backend:
         types = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
         arguments |= {"pretrained": os.fspath(model), "dtype": types[settings.precision]}
         if settings.backend.startswith("vllm"):
-            arguments["tokenizer"] = os.fspath(tokenizer)
+            arguments |= {"tokenizer": os.fspath(tokenizer), "seed": settings.seed}
         if adapter is not None:
             arguments["lora_local_path" if settings.backend.startswith("vllm") else "peft"] = os.fspath(adapter)
         if settings.max_length is not None:
