@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gate.verbs.evaluate import evaluate
     from gate.verbs.fix import fix
     from gate.verbs.plan import plan
+    from gate.verbs.promote import promote
     from gate.verbs.release import export
     from gate.verbs.snapshot import open_snapshot
     from gate.verbs.sql import sql
@@ -43,6 +44,7 @@ __all__ = [
     "fix",
     "open_snapshot",
     "plan",
+    "promote",
     "sql",
     "train",
 ]
@@ -56,6 +58,7 @@ _LAZY = {
     "fix": "gate.verbs.fix",
     "open_snapshot": "gate.verbs.snapshot",
     "plan": "gate.verbs.plan",
+    "promote": "gate.verbs.promote",
     "sql": "gate.verbs.sql",
     "train": "gate.verbs.train",
     "AdmissionResult": "gate.admission.result",

@@ -89,6 +89,8 @@ def show(model: str, store: Path | None, trust: Path | None, trust_revision: str
     from rich.console import Console
 
     from gate.errors import UsageError
+    from gate.promotion.naming import sealed_bytes
+    from gate.provenance.ledger import Ledger
     from gate.reporting.models_json import model_json
     from gate.reporting.models_terminal import render_model
     from gate.reporting.outputs import replace_file
@@ -105,7 +107,7 @@ def show(model: str, store: Path | None, trust: Path | None, trust_revision: str
         if found.last is None:
             raise UsageError(f"nothing was decided of {found.name} yet", remedy=f"gate promote {found.name}")
         target = Path(path or f"{found.name}.html")
-        replace_file(open_store(store).read(found.last.report, "html"), target)
+        replace_file(sealed_bytes(Ledger(open_store(store)), found.last.report, "html"), target)
         click.echo(f"wrote {target}", err=True)
     else:
         render_model(found, Console(highlight=False))

@@ -156,8 +156,12 @@ class _Judging:
 
         candidate, base = self.evidence.candidate, self.evidence.base
         evaluated = candidate.evaluations.get(limit.suite)
-        figures = () if evaluated is None else figures_of(evaluated, base.evaluations.get(limit.suite))
-        tasks = {} if evaluated is None else evaluated.tasks
+        if evaluated is None:  # a figure may have nothing to be computed from; a suite can always be scored
+            if limit.gated:
+                command = f"gate eval {candidate.name} --suite {limit.suite}"
+                self.problems.append(Problem(f"the candidate was not scored on {limit.suite}", command))
+            return
+        figures, tasks = figures_of(evaluated, base.evaluations.get(limit.suite)), evaluated.tasks
         named = set(matching(tasks, limit.tasks))
         found = [each for each in figures if each.name == limit.figure and each.task in named]
         if not found:

@@ -12,6 +12,7 @@ from gate.provenance.ledger import Ledger
 from gate.provenance.statements import Evaluation, ModelRef, Promotion, Release, Statement, Training
 from gate.provenance.trust import Trust
 from gate.snapshots.naming import SHORTEST, digits_of, numbered
+from gate.snapshots.reach import erased, present
 
 
 def model_ref(ledger: Ledger, what: str) -> Statement | None:
@@ -114,6 +115,16 @@ def vouched(trust: Trust, one: Statement) -> bool:
     except Untrusted:
         return False
     return True
+
+
+def sealed_bytes(ledger: Ledger, digest: str, kind: str) -> bytes:
+    """An object that a statement names; what stands for it, where somebody erased examples that it showed.
+
+    Raises:
+        Damaged: it is not there, or is not what its name says.
+    """
+    last = present(ledger.store, digest, kind, erased(ledger.all()))
+    return ledger.store.read(last.digest, last.kind)
 
 
 def _model(one: Statement) -> str:

@@ -97,7 +97,8 @@ class LimitForm(Form):
     """What is held against the limit: the figure as it was measured, or the whole of its interval (then an interval
     that has the limit in it is inconclusive)."""
     if_absent: Literal["block", "allow"] = "block"
-    """What follows where there is no such figure: nothing is judged, or it is left out, and said so."""
+    """What follows where the suite has no such figure (no canaries were inserted): nothing is judged, or it is left
+    out, and said so. A suite that was not scored at all always blocks."""
     gated: bool = True
     """`false`: shown, and decides nothing."""
     enabled: bool = True

@@ -26,7 +26,7 @@ from gate.promotion.covered import NotJudged
 from gate.promotion.decide import Evidence, decide
 from gate.promotion.decided import Decided
 from gate.promotion.gather import Judged, Sides, find_judged, gather
-from gate.promotion.naming import promotions
+from gate.promotion.naming import promotions, sealed_bytes
 from gate.promotion.policy import DEFAULT, PromotionPolicy, load_promotion_policy, policy_of
 from gate.promotion.waived import RULE, outcome_digest
 from gate.provenance.envelope import Signer, canonical
@@ -41,6 +41,7 @@ from gate.reporting.promotion_page import to_promotion_html
 from gate.reporting.promotion_told import Told
 from gate.snapshots.verification import Verifier
 from gate.store.objects import Store
+from gate.store.objects import named as valid_name
 from gate.training.chain import verify_model
 from gate.verbs.looks import LOOKS
 from gate.verbs.promotion_told import told_of
@@ -130,7 +131,7 @@ def promote(
     judged = find_judged(candidate, ledger, believed)
     rules = named or _approved(judged, ledger, believed) or load_promotion_policy(DEFAULT, folders)
     if champion is not None:
-        rules = replace(rules, form=rules.form.model_copy(update={"champion": champion}))
+        rules = replace(rules, form=rules.form.model_copy(update={"champion": valid_name(champion)}))
     _not_revoked(ledger, believed, judged)
     best = champion_of(ledger, believed, rules.form.champion)
     if best is not None and best.about.model == judged.model:
@@ -193,7 +194,7 @@ def sealed_output(found: Promoted, output: Output, store: Store | Path_ | None =
             remedy="--output json or --output html",
         )
     place = store if isinstance(store, Store) else open_store(None if store is None else Path(store))
-    content = place.read(*kinds[output.format])
+    content = sealed_bytes(Ledger(place), *kinds[output.format])
     if output.path is None:
         sys.stdout.buffer.write(content)
         return None
@@ -317,7 +318,7 @@ def _others(ledger: Ledger, trust: Trust) -> tuple[dict[str, object], ...]:
         about = one.about
         assert isinstance(about, Promotion)
         said: dict[str, object] = {}
-        if ledger.store.path(about.result, "json").is_file():
+        if ledger.store.path(about.result, "json").is_file():  # else it was erased, or did not come along
             said = orjson.loads(ledger.store.read(about.result, "json"))
         found.append(
             {

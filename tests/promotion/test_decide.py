@@ -137,9 +137,13 @@ def test_a_limit_holds_a_figure(shop: Shop, tmp_path: Path, rule: str, verdict: 
 def test_a_figure_that_is_not_there_blocks_unless_that_is_allowed(shop: Shop, tmp_path: Path) -> None:
     shop.scored(shop.training)
     limit = "limits:\n  - {id: leaks, suite: memorization, figure: exposure, most: 3, why: leaks}\nwaivable"
+    allowing = POLICY.replace("waivable", limit.replace("most", "if_absent: allow, most"))
+    with pytest.raises(NotJudged, match="the candidate was not scored on memorization"):
+        decided(shop, tmp_path, allowing)
+    shop.score(shop.training, "memorization", {"canaries": right(0.0)})
     with pytest.raises(NotJudged, match="there is no figure exposure of memorization"):
         decided(shop, tmp_path, POLICY.replace("waivable", limit))
-    found = decided(shop, tmp_path, POLICY.replace("waivable", limit.replace("most", "if_absent: allow, most")))
+    found = decided(shop, tmp_path, allowing)
     assert any("exposure of memorization" in warning for warning in found.warnings)
 
 
