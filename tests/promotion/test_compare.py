@@ -14,7 +14,8 @@ from gate.promotion.compare import compare
 from gate.promotion.comparison import Comparison
 from gate.promotion.mcnemar import mcnemar
 from gate.promotion.noise import noise_of
-from gate.promotion.tango import Floats
+from gate.promotion.size import critical
+from gate.promotion.tango import Floats, lower_bound, upper_bound
 
 
 def table(lost: int, gained: int, n: int, right: float = 1.0) -> tuple[Floats, Floats]:
@@ -55,6 +56,13 @@ def test_figures() -> None:
     assert found.forgetting is not None
     assert found.forgetting.forgotten == 0.06
     assert found.minimum_detectable > 0.03
+
+
+@pytest.mark.parametrize("n", [50, 89, 137])
+def test_both_bounds_have_the_exact_size(n: int) -> None:
+    found = judged(3, 2, n)
+    assert found.lower == lower_bound(3, 2, n, critical(n, -0.03, 0.05))
+    assert found.upper == upper_bound(3, 2, n, critical(n, 0.03, 0.05))
 
 
 @st.composite
