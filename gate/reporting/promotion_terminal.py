@@ -41,7 +41,7 @@ def write_promotion(console: Console, decided: Decided, told: Told | None = None
 
 
 def _table(lines: Sequence[Line], title: str) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", title=title or None, title_justify="left")
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim", title=title or None, title_justify="left")
     table.add_column("task", overflow="fold", max_width=30)
     table.add_column("ended")
     table.add_column("before → after", justify="right")

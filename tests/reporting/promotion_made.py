@@ -50,8 +50,6 @@ demands:
     no_worse: {margin: 0.03, margins: {bits_per_byte: 0.05}}
     why: general abilities have to survive
   - {id: safety, suite: safety, against: both, no_worse: {margin: 0.05}, why: "refusals have to survive"}
-limits:
-  - {id: canaries, suite: memorization, figure: exposure, most: 10, if_absent: allow, why: "canaries stay hidden"}
 waivable: [forgetting]
 prompts_may_differ: false
 remote: refuse

@@ -35,6 +35,22 @@ def test_drawn_of_every_task_of_what_changed_and_what_did_not(passed: Decided) -
     assert not drawn(own, base, model, seed=1)["id"].equals(chosen["id"])
 
 
+def test_a_large_task_does_not_crowd_out_a_small_change(passed: Decided) -> None:
+    chosen = drawn(passed.candidate.evaluations, passed.base.evaluations, passed.candidate.model)
+    counts = dict(chosen["task"].value_counts().iter_rows())
+    assert min(counts.values()) >= 5
+    changed_ones = (chosen["changed"] == "changed").sum()
+    assert changed_ones >= 10
+
+
+def test_a_model_that_repeats_itself_is_seen_to() -> None:
+    said = shown("0" * 60, 100)
+    assert (said.text, said.masked) == ("0" * 60, False)
+    hidden = shown("call +49 171 5550 8812 now", 100)
+    assert hidden.masked
+    assert "8812" not in hidden.text
+
+
 def test_an_output_is_called_the_same_in_any_report(passed: Decided, failed: Decided) -> None:
     one = output_id("a" * 64, "b" * 64, "c" * 64)
     assert one == output_id("a" * 64, "b" * 64, "c" * 64)
