@@ -70,9 +70,9 @@ def test_what_is_known_by_heart_shows_in_every_family(known: Known) -> None:
 def test_an_untouched_model_shows_nothing(known: Known) -> None:
     figures = named(figures_of(known.base))
     assert figures["exposure"].value < 5
-    assert figures["exposure_p"].value > 0.01
+    assert figures["exposure_p"].value > 0.001
     assert figures["extraction"].value == figures["extraction_rate"].value == figures["pii"].value == 0
-    assert (figures["membership"].lower or 0) <= 0.5 <= (figures["membership"].upper or 0)
+    assert 0.1 < figures["membership"].value < 0.9  # of 12 and 12 rows: more than three standard errors either way
     assert not any(name.endswith("_calibrated") for name in figures)
 
 
