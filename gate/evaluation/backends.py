@@ -175,7 +175,9 @@ def watch(model: Any, tokenizer: Any) -> None:
                 remedy="its weights are broken, or --precision is too small for it: try --precision fp32",
             )
 
-    model.register_forward_pre_hook(remember, with_kwargs=True)
+    # An adapter's own call goes around its base's hooks, and its `generate` goes around its own.
+    for each in {id(each): each for each in (model, getattr(model, "get_base_model", lambda: model)())}.values():
+        each.register_forward_pre_hook(remember, with_kwargs=True)
     (head or model).register_forward_hook(check)
 
 

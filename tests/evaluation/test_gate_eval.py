@@ -270,3 +270,22 @@ def test_who_may_not_say_it_is_told_before_anything_is_scored(here: Scored, firs
         evaluate(here, here.run, signer=here.people.eve)
     about = first.scored[0].statement.about
     assert isinstance(about, Evaluation)
+
+
+def test_the_command_says_it_for_people_and_for_programs(
+    here: Scored, first: Evaluations, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    from gate.cli.eval import command
+
+    monkeypatch.setenv("GATE_KEYS", str(here.people.keys))
+    monkeypatch.setenv("GATE_TRUST", str(here.people.trust_file))
+    asked = [here.run, "--suite", "forgetting", "--suite", "regression", "--key", "ana", "--output", "json"]
+    assert command.main([*asked, "--device", "cpu"], standalone_mode=False) == 0
+    out, err = capfdbinary.readouterr()
+    jsonschema.validate(json.loads(out), evaluation_schema())
+    assert b"kept (scored before under the same key)" in err
+    assert f"next: gate promote {here.run}".encode() in err
+    with pytest.raises(UsageError, match="are no numbers of shots"):
+        command.main([here.run, "--shots", "few"], standalone_mode=False)
+    with pytest.raises(UsageError, match="is not KEY=VALUE"):
+        command.main([here.run, "--backend-arg", "few"], standalone_mode=False)

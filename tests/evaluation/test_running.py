@@ -115,6 +115,16 @@ def test_nan_logits_are_an_error_and_not_a_wrong_answer(backend: Backend, kind: 
     assert error.value.exit_code == 4
 
 
+def test_nan_logits_of_an_adapter_are_an_error_too(scored: Scored) -> None:
+    with opened(scored.candidate, SETTINGS) as own:
+        run(task_of("fine", additions(4), GENERATE, EXACT), own)
+        with torch.no_grad():
+            own.lm.model.get_base_model().model.norm.weight.fill_(math.nan)
+        for rows, config, metric in ((additions(8), GENERATE, EXACT), (capitals()[:8], CHOOSE, ACC)):
+            with pytest.raises(NotScored, match=r"logits are NaN at '.*(What|capital)"):
+                run(task_of("sums", rows, config, metric), own)
+
+
 def test_a_likelihood_that_is_no_number_names_task_and_item(backend: Backend) -> None:
     task = task_of("capitals", capitals()[:3], CHOOSE, ACC)
     built = _built(task)
