@@ -105,6 +105,17 @@ def test_a_huge_text_is_cut_and_that_is_said(page: str) -> None:
     assert len(page.encode()) < LARGEST
 
 
+def test_a_page_that_would_be_too_large_shows_less_and_says_so(
+    hostile: Decided, page: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bound = len(page.encode()) * 2 // 3
+    monkeypatch.setattr("gate.reporting.promotion_page.LARGEST", bound)
+    smaller = to_promotion_html(hostile)
+    assert len(smaller.encode()) <= bound
+    (note,) = re.findall(r"(\d+) of (\d+) items on which the candidate did otherwise", smaller)
+    assert int(note[0]) < int(note[1])
+
+
 def test_nothing_is_remote(page: str) -> None:
     without = page.replace("http://evil.example/x.png", "")
     assert not re.findall(r"https?://|@import|url\(|@font-face", without)
