@@ -14,11 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import orjson
-
 from gate.errors import GateError, UsageError
-from gate.evaluation.results import Evaluated
-from gate.evaluation.split_uses import split_uses
 from gate.folders import Folders
 from gate.policy.settings import find_settings
 from gate.promotion.champion import Champion, champion_of, move
@@ -28,22 +24,21 @@ from gate.promotion.decided import Decided
 from gate.promotion.gather import Judged, Sides, find_judged, gather
 from gate.promotion.naming import promotions, sealed_bytes
 from gate.promotion.policy import DEFAULT, PromotionPolicy, load_promotion_policy, policy_of
-from gate.promotion.waived import RULE, outcome_digest
-from gate.provenance.envelope import Signer, canonical
+from gate.promotion.waived import RULE
+from gate.provenance.envelope import Signer
 from gate.provenance.ledger import Ledger
 from gate.provenance.model_standing import ModelStanding, model_standing, revoked_models
 from gate.provenance.statements import Promotion, Release, Statement, Training, Waiver, now
 from gate.provenance.trust import Trust
 from gate.provenance.waivers import waivers_in_force
 from gate.reporting.outputs import Output, replace_file
-from gate.reporting.promotion_json import to_promotion_json
-from gate.reporting.promotion_page import to_promotion_html
 from gate.reporting.promotion_told import Told
 from gate.snapshots.verification import Verifier
 from gate.store.objects import Store
 from gate.store.objects import named as valid_name
 from gate.training.chain import verify_model
 from gate.verbs.looks import LOOKS
+from gate.verbs.promotion_sealing import earlier, seal_promotion, uses_of_splits
 from gate.verbs.promotion_told import told_of
 from gate.verbs.surroundings import open_signer, open_store, open_trust
 
@@ -167,15 +162,15 @@ def promote(
         training=judged.training,
         declared=declared,
         waivers=tuple(waivers),
-        split_uses=_uses(ledger, believed, sides.candidate.evaluations.get("regression")),
-        others=_others(ledger, believed),
+        split_uses=uses_of_splits(ledger, believed, sides.candidate.evaluations.get("regression")),
+        others=earlier(ledger, believed),
         notes=sides.notes,
     )
     decided = decide(evidence, rules, made=now())
     on_stage("judging", 1, 1)
     told = told_of(decided, ledger, believed, author=by.name)
     on_stage("writing the report", 0, 1)
-    statement = _sealed(judged, decided, told, sides, rules, best, ledger, by, folders)
+    statement = seal_promotion(judged, decided, told, sides, rules, best, ledger, by, folders)
     on_stage("writing the report", 1, 1)
     return _settled(judged, statement, best, decided, told, ledger, believed, by)
 
@@ -300,86 +295,6 @@ def _declared(judged: Judged, ledger: Ledger) -> PromotionPolicy | None:
     if digest is None:
         return None
     return policy_of(ledger.store.read(digest, "json"), ledger.store.name(ledger.store.path(digest, "json")))
-
-
-def _uses(ledger: Ledger, trust: Trust, regression: Evaluated | None) -> dict[str, int]:
-    """How many candidates were scored on each test split that this one was scored on, it included."""
-    if regression is None:
-        return {}
-    named = [regression.about.snapshot, *(task.document.snapshot for task in regression.tasks.values())]
-    snapshots = dict.fromkeys(each for each in named if each is not None)
-    return {each: len(split_uses(ledger, trust, each)) for each in snapshots}
-
-
-def _others(ledger: Ledger, trust: Trust) -> tuple[dict[str, object], ...]:
-    """Earlier promotions, with how much each learned and forgot, where their results are in this store."""
-    found = []
-    for one in promotions(ledger, trust):
-        about = one.about
-        assert isinstance(about, Promotion)
-        said: dict[str, object] = {}
-        if ledger.store.path(about.result, "json").is_file():  # else it was erased, or did not come along
-            said = orjson.loads(ledger.store.read(about.result, "json"))
-        found.append(
-            {
-                "name": about.name,
-                "model": about.model,
-                "verdict": about.verdict,
-                "made": one.made,
-                "learned": said.get("learned"),
-                "forgotten": said.get("forgotten"),
-            }
-        )
-    return tuple(found)
-
-
-def _sealed(
-    judged: Judged,
-    decided: Decided,
-    told: Told,
-    sides: Sides,
-    policy: PromotionPolicy,
-    best: Champion | None,
-    ledger: Ledger,
-    signer: Signer,
-    folders: Folders,
-) -> Statement:
-    """Keep the policy, the result and the report, and sign what they come to."""
-    store = ledger.store
-    waivable = [
-        {
-            "digest": outcome_digest(each, judged.model),
-            "suite": each.suite,
-            "task": each.task.task,
-            "metric": each.metric,
-            "against": each.against,
-            "verdict": each.verdict,
-            "why": each.why,
-        }
-        for each in decided.outcomes
-        if each.gated and each.verdict != "pass" and each.suite in policy.form.waivable
-    ]
-    result = {**to_promotion_json(decided, told), "waivable": waivable}
-    about = Promotion(
-        name=judged.name,
-        model=judged.model,
-        training=judged.training.digest,
-        base=judged.trained.base,
-        champion=best.about.model if best else None,
-        champion_promotion=best.promotion.digest if best else None,
-        first=decided.first,
-        evaluations=sides.evaluations,
-        policy=store.put(policy.content(), "json"),
-        criteria=judged.trained.criteria,
-        criteria_changed=not decided.criteria_declared or bool(decided.criteria_changes),
-        verdict=decided.verdict,
-        reasons=list(decided.reasons),
-        result=store.put(canonical(orjson.loads(orjson.dumps(result))), "json"),
-        report=store.put(to_promotion_html(decided, told, folders).encode(), "html"),
-        waivers=[each.digest for each in decided.waivers],
-        champion_name=policy.form.champion,
-    )
-    return ledger.say(about, signer)
 
 
 def _settled(

@@ -116,7 +116,7 @@ def test_another_version_of_the_task_is_no_comparison(shop: Shop) -> None:
 def test_other_prompts_are_no_comparison(shop: Shop) -> None:
     shop.scored(shop.training)
     shop.score(shop.training, "forgetting", {"capitals": right(0.8)}, prompts="<|own|>")
-    with pytest.raises(NotJudged, match="is not the same for both models .400 of 400 differ"):
+    with pytest.raises(NotJudged, match="is not the same for both models"):
         shop.promote(first=True)
 
 
