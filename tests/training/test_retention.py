@@ -291,11 +291,20 @@ def test_an_adapter_is_switched_off_for_the_untouched_model(
 
 
 def test_a_suite_that_the_base_does_not_know_is_told(tmp_path: Path, tiny_base: Path, approved: Approved) -> None:
+    """With answers that no model of this size says: on the shipped suite's choices it may be lucky."""
+    asked = [Item(id=str(n), prompt=f"Who kept log {n}?", answer=f"the keeper of lamp {n}") for n in range(30)]
+    path = suite(tmp_path / "mine.jsonl", asked)
     told = trained(
-        tmp_path / "run", tiny_base, approved, max_steps=2, monitor={"suite": "general", "every": 50, "margin": 0.05}
+        tmp_path / "run", tiny_base, approved, max_steps=2, monitor={"suite": str(path), "every": 50, "margin": 0.05}
     )
     (finding,) = [each for each in told["finding"] if each["code"] == "blind_monitor"]
-    assert "of 330 retention items" in finding["message"]
+    assert "of 30 retention items" in finding["message"]
+
+
+def test_a_shipped_suite_is_copied_into_the_run(tmp_path: Path, tiny_base: Path, approved: Approved) -> None:
+    trained(
+        tmp_path / "run", tiny_base, approved, max_steps=1, monitor={"suite": "general", "every": 50, "margin": 1.0}
+    )
     lines = (tmp_path / "run" / FILE).read_text("utf-8").splitlines()
     assert len(lines) == 330
     assert json.loads(lines[0])["id"]
