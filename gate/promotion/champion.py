@@ -115,10 +115,17 @@ def move(ledger: Ledger, trust: Trust, promotion: Statement, signer: Signer, why
         why: of a rollback.
 
     Raises:
-        NotPromoted, Untrusted: it may not.
+        NotPromoted, Untrusted: it may not; or another champion came since it was judged.
         UsageError: the name stands for datasets.
     """
     check_promotable(ledger, trust, promotion)
     about = promotion.about
     assert isinstance(about, Promotion)
+    last = ledger.ref(about.champion_name).about if ledger.store.refs().get(about.champion_name) else None
+    if (last.statement if isinstance(last, ModelRef) else None) != about.champion_promotion:
+        raise NotPromoted(
+            f"another {about.champion_name} came since {about.name} was judged, and it was not compared with that",
+            where=f"promotion {promotion.digest[:12]}",
+            remedy=f"gate promote {about.name} judges it anew",
+        )
     return ledger.refer_model(about.champion_name, about.model, promotion.digest, signer, why)

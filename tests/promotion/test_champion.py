@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gate.errors import UsageError
-from gate.promotion.champion import NotPromoted
+from gate.promotion.champion import NotPromoted, move
 from gate.provenance.statements import ModelRef, Rejection, Statement
 from gate.provenance.trust import Untrusted
 from gate.verbs.models import compare_models, list_models, roll_back, show_model
@@ -126,6 +126,15 @@ def test_a_champion_that_came_meanwhile_is_compared_with(shop: Shop) -> None:
     assert found.statement.digest != waiting.statement.digest
     assert found.about.champion == shop.of(second).model
     assert found.exit_code == 3  # judged against another champion: that was not approved by anybody
+
+
+def test_a_name_is_not_moved_past_a_champion_that_came_meanwhile(shop: Shop) -> None:
+    shop.scored(shop.training)
+    waiting = shop.promote(first=True)
+    shop.approve("first")
+    shop.promote()
+    with pytest.raises(NotPromoted, match="another champion came since first was judged"):
+        move(shop.ledger, shop.people.trust, waiting.statement, shop.people.ana)
 
 
 def test_a_name_of_datasets_is_not_taken_over(shop: Shop) -> None:
