@@ -191,23 +191,22 @@ def _all_scored(
     scored: list[Scored] = []
     failures: list[Failure] = []
     environment = environment_document(device=settings.device)
+    ways: Sequence[Prompts | None] = asked or [None]
     for each in work:
-        each_asked: Sequence[Prompts | None] = asked or [None]
-        for prompts in each_asked:
-            own = settings if prompts is None else prompts.settings(settings)
-            loaded = Loaded(each.subject, own)
-            try:
-                for suite in each.suites:
-                    try:
-                        one = _scored(each.subject, suite, own, prompts, environment, loaded, here)
-                        scored.append(one)
-                        if repeat and each.subject.training is None:
-                            scored.append(_repeated(each.subject, suite, own, prompts, environment, loaded, one, here))
-                    except NotScored as error:
-                        failures.append(Failure(each.subject, suite.name, error))
-                        here.watching.on_note(f"{each.subject.name} could not be scored on {suite.name}: {error}")
-            finally:
-                loaded.close()
+        loaded = Loaded(each.subject, settings)  # how it is asked changes nothing of how it is loaded
+        try:
+            for prompts, suite in ((prompts, suite) for prompts in ways for suite in each.suites):
+                own = settings if prompts is None else prompts.settings(settings)
+                try:
+                    one = _scored(each.subject, suite, own, prompts, environment, loaded, here)
+                    scored.append(one)
+                    if repeat and each.subject.training is None:
+                        scored.append(_repeated(each.subject, suite, own, prompts, environment, loaded, one, here))
+                except NotScored as error:
+                    failures.append(Failure(each.subject, suite.name, error))
+                    here.watching.on_note(f"{each.subject.name} could not be scored on {suite.name}: {error}")
+        finally:
+            loaded.close()
     return scored, failures
 
 
