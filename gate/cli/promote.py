@@ -19,7 +19,7 @@ EPILOG = """\b
 Examples:
   gate promote support-desk-lora-1 --first --trust trust.yaml
   gate promote support-desk-lora-2 --trust trust.yaml --output html=report.html
-  gate promote support-desk-lora-2 --policy strict --output json | jq .reasons
+  gate promote support-desk-lora-2 --policy release.yaml --output json | jq .reasons
   gate promote support-desk-lora-2 --trust trust.yaml   # again, once it was approved
 
 \b
