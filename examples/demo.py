@@ -173,8 +173,8 @@ def models(story: Story) -> None:
 
 def promotion(story: Story) -> None:
     """The second door: what may be released."""
-    story.tell("Both and their base are scored: on the test split, and on what the base could do. The base once.")
-    story.type("gate eval careful reckless --suite regression --suite forgetting --key ana")
+    story.tell("Both and their base are scored: on the test split, on what the base could do, on what they give away.")
+    story.type("gate eval careful reckless --suite regression --suite forgetting --suite memorization --key ana")
     story.tell(
         "A model this small has nothing to say to customers. What training changed is how many bits a byte of the "
         "agents' answers costs it."
