@@ -12,6 +12,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+_LENGTH = np.uint64(29)
+_LONGEST = np.uint64((1 << 29) - 1)
+"""Characters beyond which a row is no longer than another: 512 million."""
+
+Numbers = NDArray[np.uint64]
+
 LEVELS = {"test": 0, "validation": 1, "train": 2}
 """By split: of two copies in different splits the one of the lower level is kept. Rows without a split are on the
 level of train."""
@@ -35,22 +41,26 @@ def ranks(rows: pl.DataFrame) -> NDArray[np.int64]:
     files = rows["file"].unique().cast(pl.String).sort()
     by_name = pl.Series(range(files.len()), dtype=pl.UInt64)
     file = rows["file"].replace_strict(files.cast(rows["file"].dtype), by_name, return_dtype=pl.UInt64)
-    # Three whole numbers and not six columns, one of them text: that sorts in half the time.
-    first = pl.Series("level", levels(rows), dtype=pl.UInt64) * 2 + (~pl.col("old")).cast(pl.UInt64)
-    shorter = (1 << 32) - 1 - pl.col("characters").cast(pl.UInt64)
-    order = (
-        rows.lazy()
-        .select(
-            first=first * (1 << 32) + shorter,
-            key="key",
-            last=file * (1 << 32) + pl.col("row").cast(pl.UInt64),
-            position=pl.int_range(pl.len()),
-        )
-        .sort("first", "key", "last")
-        .select("position")
-        .collect()["position"]
-        .to_numpy()
-    )
+    # Three whole numbers and not six columns, one of them text.
+    old = rows["old"].to_numpy()
+    characters = rows["characters"].to_numpy().astype(np.uint64)
+    first = ((levels(rows).astype(np.uint64) * 2 + ~old) << _LENGTH) + (_LONGEST - np.minimum(characters, _LONGEST))
+    key = rows["key"].to_numpy()
+    last = (file.to_numpy() << np.uint64(32)) + rows["row"].to_numpy().astype(np.uint64)
+    order = _sorted(first, key, last)
     ranked = np.empty(order.size, dtype=np.int64)
     ranked[order] = np.arange(order.size)
     return ranked
+
+
+def _sorted(first: Numbers, key: Numbers, last: Numbers) -> NDArray[np.int64]:
+    """The order by three columns. Most rows are told apart by what goes into one number, which sorts in a third of the
+    time and a quarter of the memory; the few that are not are sorted by all."""
+    together = (first << np.uint64(32)) | (key >> np.uint64(32))
+    order = np.argsort(together)
+    in_order = together[order]
+    alike = in_order[1:] == in_order[:-1]
+    tied = np.append(alike, False) | np.insert(alike, 0, False)
+    some = order[tied]
+    order[tied] = some[np.lexsort((last[some], key[some], together[some]))]
+    return order
