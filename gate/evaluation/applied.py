@@ -59,18 +59,21 @@ def applied_suites(
         PolicyError: a suite does not say something gate can do.
         NotApproved, Damaged: what the candidate was trained on may not be used.
     """
+    from gate.evaluation.suite_files import read_suite
+
     found: list[Suite] = []
     notes: list[str] = []
     for name in dict.fromkeys(names or SUITES):
         parts: list[Suite] = []
         missing = _NOTHING[name]
-        for make in _makers(name, training, snapshots, ledger, trust, folders, allow_code):
+        for make in _made(name, training, snapshots, ledger, trust, folders):
             try:
-                suite = make()
-                if suite.tasks:
-                    parts.append(suite)
-            except UsageError as error:
+                parts.append(make())
+            except UsageError as error:  # there is nothing to make it of
                 missing = error.what
+        if folders.find(f"rules/suites/{name}/{name}.yaml") is not None:
+            parts.append(read_suite(name, folders, allow_code=allow_code))
+        parts = [each for each in parts if each.tasks]
         if parts:
             found.append(parts[0] if len(parts) == 1 else merged(name, parts))
         elif names is not None:
@@ -84,27 +87,24 @@ def applied_suites(
     return Applied(tuple(found), tuple(notes))
 
 
-def _makers(
+def _made(
     name: SuiteName,
     training: Statement | None,
     snapshots: Sequence[Snapshot],
     ledger: Ledger,
     trust: Trust,
     folders: Folders,
-    allow_code: Sequence[str],
 ) -> list[Callable[[], Suite]]:
+    """What makes the tasks of a suite that are not read from files."""
     from gate.evaluation.memorization import memorization_suite
     from gate.evaluation.snapshot_rules import snapshot_task_rules
     from gate.evaluation.snapshot_tasks import snapshot_suites
-    from gate.evaluation.suite_files import read_suite
 
     makers: list[Callable[[], Suite]] = []
     if name == "regression" and snapshots:
         makers.append(lambda: snapshot_suites(snapshots, rules=snapshot_task_rules(folders)))
     if name == "memorization" and training is not None:
         makers.append(lambda: memorization_suite(training, ledger, trust, folders))
-    if folders.find(f"rules/suites/{name}/{name}.yaml") is not None:
-        makers.append(lambda: read_suite(name, folders, allow_code=allow_code))
     return makers
 
 

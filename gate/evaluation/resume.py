@@ -9,7 +9,7 @@ files are of this machine: they are not pushed, git ignores them, and sealing ta
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -104,6 +104,22 @@ class Unfinished:
         """A suite is sealed: its tasks are found by its statement now."""
         with contextlib.suppress(OSError):
             (self.place / f"{key}.json").unlink(missing_ok=True)
+
+    def erase(self, referred: Collection[str]) -> None:
+        """Remove all of it: indexes, and objects that nothing else refers to. What they hold is made of rows, and can
+        be scored again.
+
+        Args:
+            referred: digests of objects that statements name.
+        """
+        for path in sorted(self.place.glob("*.json")):
+            with contextlib.suppress(OSError, ValidationError, ValueError, GateError):
+                with opened(path) as file:
+                    items = Index.model_validate_json(file.read(LARGEST_INDEX)).items
+                if items not in referred:
+                    self.store.path(items, "parquet").unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
 
 
 def sealed_before(ledger: Ledger, trust: Trust, model: str) -> Mapping[str, TaskScores]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gate.promotion.comparison import Comparison
 from gate.promotion.decided import Outcome, Verdict
 from gate.promotion.judge import WHOSE, points
 
@@ -49,9 +50,7 @@ def _passed(gated: Sequence[Outcome]) -> tuple[str, ...]:
         first = max(better, key=lambda each: 0.0 if each.comparison is None else each.comparison.lower)
         more = f" (and on {len(better) - 1} more)" if len(better) > 1 else ""
         assert first.comparison is not None
-        gain, low = first.comparison.difference, first.comparison.lower
-        told = f"{points(gain)} points, at least {points(low)}" if first.comparison.kind == "binary" else f"{gain:+.4g}"
-        reasons.append(f"better than {_whose([first])} on {first.task.task}: {told}{more}")
+        reasons.append(f"better than {_whose([first])} on {first.task.task}: {_gain(first, first.comparison)}{more}")
     if kept:
         tasks = len({each.task.task for each in kept})
         on = f"all {tasks} gated tasks" if tasks > 1 else kept[0].task.task
@@ -62,6 +61,14 @@ def _passed(gated: Sequence[Outcome]) -> tuple[str, ...]:
     elif limits:
         reasons.append(f"{'all ' if len(limits) > 1 else ''}{len(limits)} limit{'s' if len(limits) > 1 else ''} kept")
     return tuple(reasons[:_MOST])
+
+
+def _gain(outcome: Outcome, found: Comparison) -> str:
+    """`+12.0 points, at least +8.1`, or of what is no share: `bits_per_byte 7.17 → 3.70`."""
+    if found.kind == "binary":
+        return f"{points(found.difference)} points, at least {points(found.lower)}"
+    sign = 1 if outcome.task.metric(outcome.metric).higher_is_better else -1
+    return f"{outcome.metric} {sign * found.before:.3g} → {sign * found.after:.3g}"
 
 
 def _whose(outcomes: Sequence[Outcome]) -> str:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gate.errors import UsageError
+from gate.evaluation.resume import Unfinished
 from gate.provenance.envelope import Signer
 from gate.provenance.ledger import Ledger
-from gate.provenance.statements import now
+from gate.provenance.statements import Evaluation, now
 from gate.provenance.trust import Trust
 from gate.snapshots.erasure import Done, carry_out
 from gate.snapshots.erasure_plan import Plan, plan, resolve
@@ -78,6 +79,8 @@ def erase(
         believed.signer(signer.keyid, signer.name, "erasure", now())
 
     ledger = Ledger(place)
+    if signer is not None:  # what nobody signed is no part of the plan: it can be scored again
+        Unfinished.of(place).erase(_scored(ledger))
     planned = plan(ledger, resolve(ledger, ids), believed)
     caches = _caches(place)
     done: list[Done] = []
@@ -87,6 +90,11 @@ def erase(
             cache.clear()
     leftovers = sum(1 for _ in place.root.glob("**/.*.tmp"))
     return Erased(planned, tuple(done), tuple(str(each.folder) for each in caches), leftovers, str(place.root))
+
+
+def _scored(ledger: Ledger) -> set[str]:
+    """The objects with items that evaluations name."""
+    return {task.items for one in ledger.all() if isinstance(one.about, Evaluation) for task in one.about.tasks}
 
 
 _LONGEST = 2000  # gate.provenance.statements.Text

@@ -13,6 +13,7 @@ import pytest
 from gate.evaluation.items import ITEMS
 from gate.evaluation.record import put_task
 from gate.evaluation.results import open_evaluation
+from gate.evaluation.resume import Unfinished
 from gate.evaluation.settings import Settings
 from gate.evaluation.subject import Subject
 from gate.evaluation.task import Task
@@ -137,6 +138,22 @@ def test_nothing_in_the_store_quotes_it(scored: Scored) -> None:
     objects = Objects(store, scored.erasures)
     assert objects.read(about.report, "html", cut=True).content == ERASED_REPORT
     assert objects.read(about.result, "json", cut=True).content == ERASED_RESULT
+
+
+def test_what_was_never_sealed_goes_whole(scored: Scored) -> None:
+    store = scored.data.store
+    unfinished = Unfinished.of(store)
+    task = open_evaluation(scored.ledger, scored.evaluation).tasks["answers"]
+    others = task.items.with_columns(prompt=pl.lit("another prompt"))
+    unfinished.keep("a" * 64, task.document, task.items)  # which is sealed as well
+    unfinished.keep("b" * 64, task.document, others)
+    before = {each.digest for each in store.objects()}
+    scored.erase()
+    assert unfinished.find("a" * 64, task.document) is None
+    assert unfinished.find("b" * 64, task.document) is None
+    left = [pl.read_parquet(store.path(each.digest, "parquet")) for each in store.objects() if each.kind == "parquet"]
+    assert not any("prompt" in one.columns and "another prompt" in one["prompt"] for one in left)
+    assert before - {each.digest for each in store.objects()}
 
 
 def test_what_is_left_still_verifies(scored: Scored) -> None:
