@@ -39,7 +39,7 @@ from gate.store.objects import named as valid_name
 from gate.training.chain import verify_model
 from gate.verbs.looks import LOOKS
 from gate.verbs.promotion_sealing import earlier, seal_promotion, uses_of_splits
-from gate.verbs.promotion_told import told_of
+from gate.verbs.promotion_told import marks_on, told_of
 from gate.verbs.surroundings import open_signer, open_store, open_trust
 
 Path_ = str | os.PathLike[str]
@@ -286,8 +286,16 @@ def _before(
         )
         # A waiver that is over, or one that was made since, is other evidence.
         if same and set(about.waivers) <= holding and all(each.made <= one.made for each in waivers):
-            return one
+            return None if _read_since(one, sides, ledger, trust) else one
     return None
+
+
+def _read_since(before: Statement, sides: Sides, ledger: Ledger, trust: Trust) -> bool:
+    """Whether people signed what they say of the outputs after a decision that nobody has approved yet: the report that
+    is to be approved shows it."""
+    _, read = marks_on(sides.candidate, sides.base, ledger, trust)
+    since = any(ledger.statement(each).made > before.made for each in read)
+    return since and model_standing(ledger, trust, before).status == "waiting"
 
 
 def _declared(judged: Judged, ledger: Ledger) -> PromotionPolicy | None:

@@ -99,4 +99,4 @@ def seal_promotion(
         waivers=[each.digest for each in decided.waivers],
         champion_name=policy.form.champion,
     )
-    return ledger.say(about, signer)
+    return ledger.say(about, signer, parents=told.reviews)

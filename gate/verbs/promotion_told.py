@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 import orjson
 import polars as pl
 
-from gate.promotion.decided import Decided
+from gate.promotion.decided import Decided, Side
 from gate.provenance.ledger import Ledger
 from gate.provenance.model_standing import model_standing
 from gate.provenance.statements import Admission, Statement, Training
@@ -46,7 +46,7 @@ def told_of(
     """
     notes: list[str] = []
     training = decided.trained
-    marks, said = _marks(decided, ledger, trust)
+    marks, said = marks_on(decided.candidate, decided.base, ledger, trust)
     demand = trust.demand("model")
     people = sorted(
         {key.name for key in trust.keys.values() if key.revoked is None and set(key.roles) & set(demand.roles)}
@@ -138,9 +138,10 @@ def _figures(decided: Decided) -> Iterator[Measured]:
             yield Measured(figure, theirs.get((figure.task, figure.name)))
 
 
-def _marks(decided: Decided, ledger: Ledger, trust: Trust) -> tuple[tuple[Mark, ...], tuple[str, ...]]:
-    """The last word of each trusted person on each output of the candidate's, and the reviews that hold them."""
-    every = outputs(decided.candidate.evaluations, decided.base.evaluations, decided.candidate.model)["id"]
+def marks_on(candidate: Side, base: Side, ledger: Ledger, trust: Trust) -> tuple[tuple[Mark, ...], tuple[str, ...]]:
+    """The last word of each trusted person on each output of the candidate's, and the digests of the reviews that hold
+    them."""
+    every = outputs(candidate.evaluations, base.evaluations, candidate.model)["id"]
     found = reviews(ledger, trust)
     last = (
         found.frame.filter(pl.col("id").is_in(every.implode()))

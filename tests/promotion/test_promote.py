@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from gate.errors import PolicyError, UsageError
 from gate.promotion.covered import NotJudged
 from gate.provenance.statements import ModelRef
+from gate.verbs.review import sign
+from gate.verbs.review_outputs import sample_outputs
 from tests.promotion.kit import Shop, right
 
 
@@ -128,3 +132,25 @@ def test_a_suite_too_small_for_its_margin_is_a_policy_error(shop: Shop) -> None:
         shop.promote(first=True)
     assert refused.value.exit_code == 2
     assert "both.yaml:" in str(refused.value)
+
+
+def test_what_people_said_of_the_outputs_is_in_the_report_that_is_approved(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATE_STATE", str(tmp_path / "state"))
+    shop.scored(shop.training)
+    unread = shop.promote(first=True)
+    sample = sample_outputs("first", store=shop.store.root, trust=shop.people.trust_file)
+    answers = sample.answers()
+    answers.take([(sample.ids[0], "bad", "not an answer")])
+    review = sign(sample, answers.pending(), shop.people.ben, store=shop.store.root, trust=shop.people.trust)
+    read = shop.promote(first=True)
+    assert read.statement.digest != unread.statement.digest
+    assert review.digest in read.statement.parents
+    assert b"not an answer" in shop.store.read(read.about.report, "html")
+    assert shop.promote(first=True).statement.digest == read.statement.digest
+    shop.approve(read.statement.digest)
+    answers.take([(sample.ids[1], "good", None)])
+    sign(sample, answers.pending(), shop.people.ben, store=shop.store.root, trust=shop.people.trust)
+    promoted = shop.promote(first=True)  # what was approved stands
+    assert (promoted.statement.digest, promoted.champion) == (read.statement.digest, True)
