@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import os
+import random
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -92,13 +94,19 @@ def test_validation_that_stops_getting_better_ends_the_run(tmp_path: Path, tiny_
     assert (end["reason"], end["step"]) == ("early_stop", 6)
 
 
-def test_overfitting_is_seen_and_a_loss_that_barely_moves(tmp_path: Path, tiny_base: Path, approved: Approved) -> None:
+def test_overfitting_is_seen(tmp_path: Path, tiny_base: Path, seal: Callable[..., Approved]) -> None:
+    """Of numbers that were drawn there is nothing to learn but the rows themselves."""
+    draw = random.Random(0)
+    rows = [{"instruction": f"What is {a} plus {a + 3}?", "output": str(draw.randrange(100, 999))} for a in range(90)]
     told = train(
-        tmp_path / "over", tiny_base, approved, method="full", lr=3e-3, max_steps=60, epochs=9, evaluate_every=6,
-        patience=0, samples=0, schedule="constant",
+        tmp_path / "over", tiny_base, seal(rows[:40], rows[40:], name="lots"), method="full", lr=2e-3, max_steps=60,
+        epochs=30, evaluate_every=6, batch=20, device_batch=20, patience=0, samples=0, schedule="constant",
     )  # fmt: skip
     assert "overfitting" in codes(told)
     assert len(codes(told)) == len(set(codes(told)))  # each once
+
+
+def test_a_loss_that_barely_moves_is_seen(tmp_path: Path, tiny_base: Path, approved: Approved) -> None:
     still = train(
         tmp_path / "still", tiny_base, approved, lr=1e-9, epochs=4, max_steps=30, log_every=3, samples=0, patience=0
     )

@@ -315,7 +315,7 @@ def test_a_head_is_trained_and_comes_back(
     import torch
 
     objective = {"classifier": "classify", "reward": "reward"}[kind]
-    run = run_on(tiny_base, tmp_path, method=method, objective=objective, lr=1e-2)
+    run = run_on(tiny_base, tmp_path, method=method, objective=objective, lr=3e-3)
     tokenizer = load_tokenizer(run)
     model = with_method(load_model(run, tokenizer, kind=kind, labels=labels), run)  # type: ignore[arg-type]
     inputs = batch(tokenizer)
@@ -326,7 +326,7 @@ def test_a_head_is_trained_and_comes_back(
     optimiser = torch.optim.AdamW(parameter_groups(model, run))
     model.train()
     losses = []
-    for _ in range(15):
+    for _ in range(30):
         loss = model(**inputs, labels=wanted).loss
         loss.backward()
         optimiser.step()
