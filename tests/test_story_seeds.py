@@ -11,6 +11,7 @@ import pytest
 
 from examples.demo import PASSED, Story, data, models, prepare, promotion, tell
 from gate.reporting.promotion_schema import PromotionEntry
+from tests.test_offline import FORBIDDING
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -25,8 +26,22 @@ def checked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tell(Story(tmp_path_factory.mktemp("story") / "team", show=False), (prepare, data)).place
 
 
+@pytest.fixture
+def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Sockets that record and refuse, in every Python process that is started; the file is there once one was asked."""
+    (tmp_path / "site").mkdir()
+    attempts = tmp_path / "attempts"
+    named = FORBIDDING.replace('os.environ["GATE_TEST_ATTEMPTS"]', repr(str(attempts)))
+    assert named != FORBIDDING  # a story takes no GATE_ variable over
+    (tmp_path / "site" / "sitecustomize.py").write_text(named)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    return attempts
+
+
 @pytest.mark.parametrize("seed", range(5))
-def test_the_careful_one_is_promoted_and_the_reckless_one_forgot(seed: int, checked: Path, tmp_path: Path) -> None:
+def test_the_careful_one_is_promoted_and_the_reckless_one_forgot(
+    seed: int, checked: Path, tmp_path: Path, offline: Path
+) -> None:
     story = Story(shutil.copytree(checked, tmp_path / "team"), seed, show=False)
     tell(story, (models, promotion))  # which holds every command to its exit code
 
@@ -42,6 +57,7 @@ def test_the_careful_one_is_promoted_and_the_reckless_one_forgot(seed: int, chec
     (learned,) = [each for each in reckless["outcomes"] if each["demand"] == "better"]
     assert learned["verdict"] == "pass", "it is refused for what it forgot, and not for what it did not learn"
     assert "careful" in story.type("gate models ls", PASSED)
+    assert not offline.exists(), offline.read_text()
 
 
 def _decided(story: Story, name: str, seed: int) -> PromotionEntry:
