@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gate.errors import UsageError
+from gate.evaluation.hub_groups import taken_apart
 from gate.evaluation.task import Suite, merged
 from gate.evaluation.task_document import SUITES, SuiteName
 from gate.folders import Folders
@@ -75,7 +76,7 @@ def applied_suites(
             parts.append(read_suite(name, folders, allow_code=allow_code))
         parts = [each for each in parts if each.tasks]
         if parts:
-            found.append(parts[0] if len(parts) == 1 else merged(name, parts))
+            found.append(taken_apart(parts[0] if len(parts) == 1 else merged(name, parts)))
         elif names is not None:
             raise UsageError(f"the suite {name} does not apply: {missing}", remedy=_REMEDY[name])
         else:

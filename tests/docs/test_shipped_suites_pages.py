@@ -35,7 +35,7 @@ def test_the_example_adds_to_the_suite(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "forgetting.yaml").write_text(example, "utf-8")
     names = {task.name for task in read_suite("forgetting", Folders(tmp_path)).tasks}
-    assert names > {"hellaswag", "arc_challenge", "gsm8k", "mmlu_high_school_biology", "forgetting_capitals"}
+    assert names > {"hellaswag", "arc_challenge", "gsm8k", "mmlu", "forgetting_capitals"}
 
 
 def test_every_scorer_and_metric_of_safety_is_told() -> None:
