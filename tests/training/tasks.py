@@ -28,15 +28,14 @@ def sizes(seed: int = 0) -> Rows:
     return [{"instruction": f"What is {a} plus {b}?", "output": size, "sum": {"size": size}} for a, b, size in named]
 
 
-def pairs(seed: int = 0) -> Rows:
-    """400 additions that the base cannot do, and a taste: a number below 20 is preferred to one above."""
+def pairs(seed: int = 0, *, low: bool = True) -> Rows:
+    """400 additions that the base cannot do, and a taste: a number below 20 is preferred to one above, or the other way
+    round."""
     draw = random.Random(seed)
+    names = ("chosen", "rejected") if low else ("rejected", "chosen")
     return [
-        {
-            "prompt": f"What is {a + 20} plus {b + 20}?",
-            "chosen": str(draw.randrange(10, 20)),
-            "rejected": str(draw.randrange(20, 39)),
-        }
+        {"prompt": f"What is {a + 20} plus {b + 20}?"}
+        | {name: str(draw.randrange(*limits)) for name, limits in zip(names, ((10, 20), (20, 39)), strict=True)}
         for a, b in _sums(seed)
     ]
 

@@ -62,6 +62,7 @@ def test_the_comparison_looks_at_nothing_but_the_form_and_the_logits(job: Job) -
     assert 0 < compared.difference <= compared.tolerance
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_told_as_that(job: Job) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))  # the model has two million bytes

@@ -221,6 +221,7 @@ RECKLESS: dict[str, object] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_best_checkpoint_that_held_the_margin_is_the_candidate(
     tmp_path: Path, tiny_base: Path, approved: Approved, base: tuple[Any, Any]
 ) -> None:

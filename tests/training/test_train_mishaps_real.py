@@ -27,6 +27,7 @@ def own(seal: Callable[..., Approved]) -> Approved:
     return seal(rows[:120], rows[120:140], rows[140:160], name="troubled")
 
 
+@pytest.mark.slow
 def test_rows_that_would_be_cut_stop_it_before_the_model_is_loaded(own: Approved, tiny_base: Path) -> None:
     with pytest.raises(TrainingFailed, match="max_length") as failed:
         run_gate_train(own, tiny_base, overrides=[*QUICK, "max_length=8"], name="cut")

@@ -23,9 +23,30 @@ Seal = Callable[..., Approved]
 QUICK = {"evaluate_every": 1000, "log_every": 5, "samples": 0, "batch": 8, "device_batch": 8, "max_steps": 15}
 
 
+def says_low_numbers(base: Path) -> bool:
+    """Whether the base answers sums that it cannot do by numbers below 20: that hangs on the last digits of what its
+    training computed, and so on the machine."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer, model = AutoTokenizer.from_pretrained(base), AutoModelForCausalLM.from_pretrained(base)
+    said = []
+    for row in pairs()[:40]:
+        asked = tokenizer.apply_chat_template(
+            [{"role": "user", "content": row["prompt"]}],
+            add_generation_prompt=True,
+            return_tensors="pt",
+            return_dict=False,
+        )
+        answer = model.generate(asked, max_new_tokens=4, do_sample=False)[0, asked.shape[1] :]
+        said.append(tokenizer.decode(answer, skip_special_tokens=True))
+    numbers = [int(each) for each in said if each.isdigit()]
+    return sum(number < 20 for number in numbers) * 2 > len(numbers)
+
+
 @pytest.fixture(scope="module")
-def preferred(seal: Seal) -> Approved:
-    rows = pairs()
+def preferred(seal: Seal, tiny_base: Path) -> Approved:
+    """What the base would not say by itself is preferred, so that there is something to learn."""
+    rows = pairs(low=not says_low_numbers(tiny_base))
     return seal(rows[:120], rows[120:140], name="preferred")
 
 
