@@ -94,6 +94,10 @@ def _end(executor: ProcessPoolExecutor) -> None:
     ending.join(_PATIENCE)
 
 
+PATIENCE = 10.0
+"""Seconds that an engine that is closed waits for one who is starting a worker, which takes less than one."""
+
+
 class LocalEngine:
     """Lanes of worker processes, started when first used and ended with the engine.
 
@@ -155,10 +159,16 @@ class LocalEngine:
 
     def close(self) -> None:
         """End every worker, whatever it is doing."""
-        with self._lock:
+        # A Ctrl-C in the midst of an import may leave Python's import lock taken for good, and with it whoever is just
+        # starting a worker. What it may still start ends with this process.
+        held = self._lock.acquire(timeout=PATIENCE)
+        try:
             lanes, self._lanes, self._closed = self._lanes, {}, True
             if self._thread is not None:
                 self._thread.shutdown(wait=False, cancel_futures=True)
+        finally:
+            if held:
+                self._lock.release()
         for executor in lanes.values():
             _end(executor)
 

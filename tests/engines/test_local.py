@@ -6,12 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import polars as pl
 import psutil
 import pytest
 
+from gate.engines import local
 from gate.engines.local import LocalEngine
 
 
@@ -50,3 +52,30 @@ def test_it_works_from_a_script_without_a_main_guard(tmp_path: object) -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout.count("\n")) == (0, 1)
+
+
+def test_closing_waits_for_nobody_who_is_stuck_while_starting_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a thread is that waits for an import lock which a Ctrl-C left taken."""
+    monkeypatch.setattr(local, "PATIENCE", 0.2)
+    engine = LocalEngine()
+    stuck, leave = threading.Event(), threading.Event()
+
+    def start() -> None:
+        with engine._lock:
+            stuck.set()
+            leave.wait(60)
+
+    thread = threading.Thread(target=start, daemon=True)
+    pid = engine.submit("a", os.getpid).result()
+    thread.start()
+    stuck.wait(60)
+    begun = time.monotonic()
+    engine.close()
+    assert time.monotonic() - begun < 20
+    leave.set()
+    deadline = time.time() + 10
+    while psutil.pid_exists(pid) and time.time() < deadline:
+        time.sleep(0.05)
+    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    with pytest.raises(RuntimeError):
+        engine.submit("a", os.getpid)
