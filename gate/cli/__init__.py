@@ -115,10 +115,13 @@ def _interrupt(number: int, frame: object) -> None:
 
 
 def _unraisable(lost: sys.UnraisableHookArgs) -> None:
-    """Libraries swallow what is raised where they call Python from C, and go on as if a pattern did not match. What
-    then goes wrong is told as what it is: an interruption."""
-    if not isinstance(lost.exc_value, KeyboardInterrupt | Terminated):
-        sys.__unraisablehook__(lost)
+    """Where C calls Python what is raised is lost, and all goes on as if a pattern did not match, or with Python's
+    import lock taken for good. An interruption that is lost so ends the process here and now."""
+    if isinstance(lost.exc_value, KeyboardInterrupt):
+        _end("interrupted", 130)
+    if isinstance(lost.exc_value, Terminated):
+        _end("told to end", 143)
+    sys.__unraisablehook__(lost)
 
 
 def _end(what: str, code: int) -> None:
