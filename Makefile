@@ -13,10 +13,10 @@ demo: $(VENV)/.models
 install: $(VENV)/.core
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m "not slow"
+	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow"
 
 test-slow: $(VENV)/.dev
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m slow --timeout 1800
+	$(BIN)/python -m pytest -q -n $(WORKERS) -m slow --timeout 1800
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
